@@ -1,0 +1,57 @@
+# The two commands: `make demo` shows what it does, `make test` proves it. Both do all the set-up on their own.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
+DEMO   := build/demo/saved-reports
+
+# `make test ARGS='-k merge'`
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test check golden bench build clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.tests-ready ## the virtual environment with the program, the tests' tools and the linters
+
+# Stamps, so that a second call installs nothing. The first is all that the program itself needs.
+$(VENV)/.program-ready: pyproject.toml constraints.txt tools/make-venv.sh
+	tools/make-venv.sh "$(PYTHON)" $(VENV)
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.tests-ready: $(VENV)/.program-ready tools/install-debian-tools.sh
+	tools/install-debian-tools.sh
+	$(PIP) --editable '.[test]'
+	@touch $@
+
+demo: $(VENV)/.program-ready ## generate an example bundle, check it and show it
+	rm -rf $(DEMO)
+	$(BIN)/devops-tasks generate examples/saved-reports.yaml -o $(DEMO)
+	$(BIN)/devops-tasks check $(DEMO)
+	@echo; echo "$(DEMO):"; (cd $(DEMO) && find . -type f | LC_ALL=C sort | sed 's|^\./|  |')
+	@echo; echo "the first lines of $(DEMO)/tasks.md:"; echo; sed -n 1,40p $(DEMO)/tasks.md
+
+test: setup ## run every test, with the real tools
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+check: setup ## lint and type-check
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+golden: setup ## rewrite the expected trees in tests/golden; review the diff like code
+	$(BIN)/python -m pytest -n auto tests/test_golden.py --update-golden $(ARGS)
+
+bench: $(VENV)/.program-ready ## how long the commands take, as a ratio to the bare interpreter
+	$(BIN)/python tools/bench.py
+
+build: setup ## the wheel and the source archive, in dist/
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+
+clean: ## remove everything that the commands above made
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Write constraints.txt anew: the newest versions that pyproject.toml allows, with all that they pull in.
+# Usage: tools/freeze-constraints.sh PYTHON      (the oldest Python that is supported: what it can use, later ones can)
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+tools/make-venv.sh "$1" "$folder/venv"
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check ".[test]"
+{
+    echo "# Every version that \`make setup\` installs. Written by tools/freeze-constraints.sh; why: docs/decisions/0004."
+    "$folder/venv/bin/pip" freeze --exclude devops-tasks
+} >"$folder/constraints.txt"
+mv "$folder/constraints.txt" constraints.txt
