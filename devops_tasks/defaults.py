@@ -1,0 +1,309 @@
+"""The defaults that depend on other keys: one table, in the order in which it is computed.
+
+Lives here: functions from a tree of text to more text, and the default rows that several rooms share.
+Must not: checking what the user wrote (``fields``, ``rules``), files.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from devops_tasks import units
+from devops_tasks.fields import MISSING, Listing, Nested, Tree, fill
+from devops_tasks.spec import SPEC
+
+USUAL_BUCKETS = ("5ms", "10ms", "25ms", "50ms", "75ms", "100ms", "250ms", "500ms", "1s", "2.5s", "5s", "10s")
+
+ALERT_ROWS: tuple[dict[str, str], ...] = (
+    {"metric": "latency_p95", "above": "200ms", "for": "5m", "severity": "critical", "action": "Page on-call"},
+    {"metric": "error_ratio", "above": "1%", "for": "2m", "severity": "critical", "action": "Page on-call"},
+    {"metric": "throughput_ratio", "below": "50%", "for": "10m", "severity": "warning", "action": "Investigate"},
+    {"metric": "queue_lag", "above": "1000", "for": "10m", "severity": "warning", "action": "Scale up"},
+    {"metric": "failure_ratio", "above": "1%", "for": "5m", "severity": "critical", "action": "Page on-call"},
+    {"metric": "cpu_utilization", "above": "80%", "for": "10m", "severity": "warning", "action": "Auto-scale"},
+    {"metric": "memory_utilization", "above": "85%", "for": "5m", "severity": "warning", "action": "Alert team"},
+    {"metric": "db_connections", "above": "80%", "for": "5m", "severity": "warning", "action": "Scale up"},
+    {"metric": "db_latency_p95", "above": "100ms", "for": "5m", "severity": "warning", "action": "Optimize queries"},
+    {"metric": "auth_failures", "above": "100/min", "for": "5m", "severity": "warning", "action": "Block IP"},
+)
+"""The default alerts, of the template document and for workers; a spec's ``alerts`` change them by metric."""
+
+_CLASSES = {
+    "db.t3.medium": ("4Gi", "2"),
+    "db.t3.large": ("8Gi", "2"),
+    "db.m5.large": ("8Gi", "2"),
+    "db.m5.xlarge": ("16Gi", "4"),
+    "db.r5.large": ("16Gi", "2"),
+    "db.r5.xlarge": ("32Gi", "4"),
+    "db.r5.2xlarge": ("64Gi", "8"),
+    "db.r5.4xlarge": ("128Gi", "16"),
+}
+_SIZES = {"staging": "db.t3.medium", "production": "db.r5.xlarge"}
+
+
+class Derived(NamedTuple):
+    """One default that depends on other keys: where it goes, what it is in words, how it is computed.
+
+    ``compute`` takes the whole tree and the list item that the key stands in (the tree itself outside of lists).
+    """
+
+    path: str
+    doc: str
+    compute: Callable[[dict[str, Tree], dict[str, Tree]], Tree]
+
+
+CRITERIA: tuple[dict[str, str], ...] = (
+    {"metric": "latency_p95", "above": "500ms", "for": "5m"},
+    {"metric": "error_ratio", "above": "2%", "for": "5m"},
+)
+WORKER_CRITERIA: tuple[dict[str, str], ...] = ({"metric": "failure_ratio", "above": "2%", "for": "5m"},)
+"""What rolls a release back unless the spec says otherwise."""
+
+TASK_IDS = tuple(f"DO-{number:03d}" for number in range(1, 9))
+"""The ids of the default tasks; any other id is an added task."""
+
+
+def slugify(name: str, most: int = 40) -> str:
+    """Make a name that resources can carry from one that people read; empty when no letter is left."""
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_name.lower()).lstrip("-0123456789")[:most].strip("-")
+
+
+def _named(root: dict[str, Tree], suffix: str) -> str:
+    return f"{root['feature']['slug'][: 39 - len(suffix)].rstrip('-')}-{suffix}"
+
+
+def _needs(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
+    groups = ("databases", "caches", "queues", "external_services")
+    return [item["name"] for group in groups for item in root[group]]
+
+
+def _secrets(root: dict[str, Tree], item: dict[str, Tree]) -> Tree:
+    stores = [store["name"] for group in ("databases", "caches") for store in root[group]]
+    return [f"{name}-url" for name in stores if name in item["needs"]]
+
+
+def _criteria(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
+    serves = any(service["kind"] != "worker" for service in root["services"])
+    return list(CRITERIA if serves else WORKER_CRITERIA)
+
+
+def _buckets(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
+    rows = [*ALERT_ROWS, *root["rollback"]["criteria"], *root["alerts"]]
+    bounds = {units.parse_duration(text) for text in USUAL_BUCKETS}
+    for row in rows:
+        if row["metric"] == "latency_p95" and "above" in row:
+            quantity = units.parse_quantity(row["above"])
+            bounds |= {quantity} if isinstance(quantity, units.Duration) else set()
+    return [bound.text for bound in sorted(bounds)]
+
+
+def _other(group: str, environment: str, name: str, other: str) -> "Derived":
+    def compute(_root: dict[str, Tree], item: dict[str, Tree]) -> Tree:
+        return item[environment][group].get(other)
+
+    return Derived(f"services[].{environment}.{group}.{name}", f"the {other}", compute)
+
+
+def _pods_at_most(_root: dict[str, Tree], item: dict[str, Tree]) -> Tree:
+    return str(max(10, int(item["production"]["replicas"])))
+
+
+def _database_class(environment: str) -> Callable[[dict[str, Tree], dict[str, Tree]], Tree]:
+    def compute(root: dict[str, Tree], item: dict[str, Tree]) -> Tree:
+        hosted = item["hosting"] == "managed" and root["platform"]["cloud"] == "aws"
+        return _SIZES[environment] if hosted else None
+
+    return compute
+
+
+def _database_size(environment: str, column: int) -> Callable[[dict[str, Tree], dict[str, Tree]], Tree]:
+    def compute(_root: dict[str, Tree], item: dict[str, Tree]) -> Tree:
+        usual = _CLASSES[_SIZES[environment]]
+        return _CLASSES.get(item[environment].get("class", ""), usual)[column]
+
+    return compute
+
+
+def _cache_class(name: str) -> Callable[[dict[str, Tree], dict[str, Tree]], Tree]:
+    def compute(root: dict[str, Tree], item: dict[str, Tree]) -> Tree:
+        hosted = item["hosting"] == "managed" and root["platform"]["cloud"] == "aws"
+        return name if hosted else None
+
+    return compute
+
+
+def _constant(value: str) -> Callable[[dict[str, Tree], dict[str, Tree]], Tree]:
+    def compute(_root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
+        return value
+
+    return compute
+
+
+def _external(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
+    overview = root["overview"]
+    rows = (
+        (root["platform"]["cloud"] != "none", "Cloud Provider", "Resource quotas increased"),
+        (overview["security_review"] not in {"false", "no", "off"}, "Security Team", "Security review completed"),
+        (True, "Network Team", "Firewall rules configured"),
+        (bool(overview["compliance"]), "Compliance", "Audit requirements clarified"),
+    )
+    return [{"who": who, "what": what} for needed, who, what in rows if needed]
+
+
+def _blockers(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
+    secrets = any(service["secrets"] for service in root["services"])
+    rows = (
+        (True, "Application Team", "Container images need health check endpoints"),
+        (bool(root["databases"]), "Database Team", "Migration scripts need review"),
+        (secrets, "Security Team", "Secrets rotation policy needs definition"),
+    )
+    return [{"who": who, "what": what} for needed, who, what in rows if needed]
+
+
+def _blocking(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
+    sprint = root["sprint"]
+    rows = [
+        {"who": "QA Team", "what": "Staging environment"},
+        {"who": "Product Team", "what": "Analytics dashboards"},
+        {"who": "Support Team", "what": "Monitoring access"},
+    ]
+    if "ends" in sprint:
+        last = units.parse_date(sprint["ends"])
+        first = units.parse_date(sprint["starts"]) if "starts" in sprint else last
+        rows[0]["by"] = _middle(first, last).isoformat()
+        rows[1]["by"] = rows[2]["by"] = last.isoformat()
+    return rows
+
+
+def _middle(first: date, last: date) -> date:
+    return first + timedelta(days=max((last - first).days, 0) // 2)
+
+
+def _operations(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
+    scales = any(service["production"]["autoscaling"] != "none" for service in root["services"])
+    rows = (
+        (True, "Deploy new version", "As needed", "fully automated"),
+        (
+            True,
+            "Scale application",
+            "Auto + manual" if scales else "As needed",
+            "semi-automated" if scales else "manual",
+        ),
+        (bool(root["databases"]), "Database maintenance", "Weekly", "semi-automated"),
+        (
+            True,
+            "Certificate renewal",
+            "Every 90 days",
+            "fully automated" if "tls_issuer" in root["platform"] else "manual",
+        ),
+        (bool(root["databases"]), "Backup verification", "Daily", "semi-automated"),
+        (True, "Security patching", "Monthly", "manual"),
+    )
+    return [{"task": task, "frequency": often, "level": level} for there, task, often, level in rows if there]
+
+
+def _risks(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
+    rows = (
+        (True, "Infrastructure outage", "medium", "high", "Multi-AZ deployment, automated failover"),
+        (True, "Security breach", "low", "critical", "Defense in depth, regular security scans"),
+        (bool(root["databases"]), "Data loss", "low", "critical", "Automated backups, tested recovery procedures"),
+        (True, "Performance degradation", "medium", "medium", "Auto-scaling, performance monitoring"),
+        (True, "Cost overrun", "medium", "medium", "Budget alerts, resource optimization"),
+        (True, "Compliance violation", "low", "high", "Audit logging, regular compliance checks"),
+    )
+    names = ("risk", "probability", "impact", "mitigation")
+    return [dict(zip(names, row, strict=True)) for there, *row in rows if there]
+
+
+DERIVED: tuple[Derived, ...] = (
+    Derived("feature.slug", "the name, in lower-case letters, digits and '-'",
+            lambda root, _: slugify(root["feature"]["name"])),
+    Derived("feature.team", "the slug", lambda root, _: root["feature"]["slug"]),
+    Derived("services", "one api, <slug>-api", lambda root, _: [{"name": _named(root, "api")}]),
+    Derived("rollback.criteria", "latency_p95 above 500ms for 5m and error_ratio above 2% for 5m; failure_ratio above 2% "
+            "for 5m where every service is a worker", _criteria),
+    Derived("databases", "one PostgreSQL, <slug>-db", lambda root, _: [{"name": _named(root, "db")}]),
+    Derived("caches", "one Redis, <slug>-cache", lambda root, _: [{"name": _named(root, "cache")}]),
+    Derived("platform.namespaces.production", "the slug", lambda root, _: root["feature"]["slug"]),
+    Derived("platform.namespaces.staging", "the slug and -staging", lambda root, _: f"{root['feature']['slug']}-staging"),
+    Derived("platform.secret_store.path", "the slug", lambda root, _: root["feature"]["slug"]),
+    Derived("services[].health.port", "the service's port", lambda _, item: item["port"]),
+    Derived("services[].metrics.port", "the service's port", lambda _, item: item["port"]),
+    Derived("services[].needs", "all databases, caches, queues and external services", _needs),
+    Derived("services[].secrets", "one <name>-url for each needed database and cache", _secrets),
+    Derived("services[].latency_buckets", f"{', '.join(USUAL_BUCKETS)} and every latency threshold in use", _buckets),
+    *(
+        _other(group, environment, name, other)
+        for environment in ("staging", "production")
+        for group in ("cpu", "memory")
+        for name, other in (("limit", "request"), ("request", "limit"))
+    ),
+    Derived("services[].production.autoscaling.max", "10, or the replicas where they are more", _pods_at_most),
+    Derived("databases[].port", "5432 for postgresql", _constant("5432")),
+    *(
+        Derived(f"databases[].{environment}.{name}", doc, compute)
+        for environment, replicas, connections in (("staging", "0", "100"), ("production", "2", "200"))
+        for name, doc, compute in (
+            ("class", f"{_SIZES[environment]} where it is managed on aws, otherwise none", _database_class(environment)),
+            ("memory", "the memory of the class where it is known", _database_size(environment, 0)),
+            ("cpu", "the processors of the class where it is known", _database_size(environment, 1)),
+            ("read_replicas", replicas, _constant(replicas)),
+            ("max_connections", connections, _constant(connections)),
+        )
+    ),
+    Derived("databases[].backup.lose_at_most", "the interval of the backups", lambda _, item: item["backup"]["every"]),
+    Derived("caches[].port", "6379 for redis", _constant("6379")),
+    *(
+        Derived(f"caches[].{environment}.{name}", doc, compute)
+        for environment, size, cluster in (("staging", "cache.t3.micro", "false"), ("production", "cache.r5.large", "true"))
+        for name, doc, compute in (
+            ("class", f"{size} where it is managed on aws, otherwise none", _cache_class(size)),
+            ("cluster", cluster, _constant(cluster)),
+        )
+    ),
+    Derived("queues[].port", "9092 for kafka", _constant("9092")),
+    Derived("operations", "the six of the template, with the level that the bundle provides", _operations),
+    Derived("dependencies.external", "the template's, as far as the spec has their subject", _external),
+    Derived("dependencies.blockers", "the template's, as far as the spec has their subject", _blockers),
+    Derived("dependencies.blocking", "the template's, dated from the sprint", _blocking),
+    Derived("risks", "the template's six", _risks),
+)  # fmt: skip
+
+
+def complete(tree: Tree) -> dict[str, Tree]:
+    """Fill in every default of a tree whose written keys are valid; the tree that is given stays as it is."""
+    root: dict[str, Tree] = fill(SPEC, tree)
+    for row in DERIVED:
+        *steps, name = row.path.split(".")
+        for holder, item in _holders(root, root, steps):
+            if name not in holder:
+                value = row.compute(root, item)
+                if value is not None:
+                    holder[name] = fill(_shape([*steps, name]), value)
+    return root
+
+
+def _holders(holder: Tree, item: Tree, steps: list[str]) -> Iterator[tuple[dict[str, Tree], dict[str, Tree]]]:
+    if not isinstance(holder, dict):
+        return
+    if not steps:
+        yield holder, item
+        return
+    inner = holder.get(steps[0].removesuffix("[]"), MISSING)
+    if steps[0].endswith("[]"):
+        for element in inner if isinstance(inner, list) else []:
+            yield from _holders(element, element, steps[1:])
+    elif inner is not MISSING:
+        yield from _holders(inner, item, steps[1:])
+
+
+def _shape(steps: list[str]) -> Tree:
+    shape: Tree = SPEC
+    for step in steps:
+        shape = shape.record.fields[step.removesuffix("[]")].shape if isinstance(shape, Nested) else shape
+        if step.endswith("[]") and isinstance(shape, Listing):
+            shape = shape.item
+    return shape

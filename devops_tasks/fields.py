@@ -1,0 +1,370 @@
+"""What a field of a spec can be: scalars read from text, records, lists and maps, built from a tree of text.
+
+A *tree* is what every way in produces (YAML, wizard, import, ``--set``): dicts, lists and source text, nothing else.
+Lives here: the shapes, building values from a tree with every fault found, and their JSON Schema.
+Must not: any key of the spec, files, derived values.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Generic, NamedTuple, NoReturn, TypeVar, cast, dataclass_transform, overload
+
+from devops_tasks.errors import Fault, KeyPath
+
+Tree = Any
+"""``str | list[Tree] | dict[str, Tree]``; recursive, so left to the functions that walk it."""
+
+Schema = dict[str, Any]
+T = TypeVar("T")
+MISSING = object()
+
+
+class Kind(NamedTuple, Generic[T]):
+    """How one scalar is read: ``parse`` takes source text and raises ``ValueError`` with what was expected."""
+
+    name: str
+    expected: str
+    parse: Callable[[str], T]
+    schema: Schema
+    choices: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
+    free: bool = False
+
+
+class Nested(NamedTuple, Generic[T]):
+    """A record as a value; ``scalar`` names the key that a bare scalar stands for, ``none`` lets it be turned off."""
+
+    record: "type[Record]"
+    scalar: str = ""
+    none: bool = False
+
+
+class Listing(NamedTuple, Generic[T]):
+    """A list of one shape; ``name`` is the key by which its items must differ."""
+
+    item: "Shape"
+    name: str = ""
+    least: int = 0
+
+
+class Entries(NamedTuple, Generic[T]):
+    """A map from a kind of key to a kind of value."""
+
+    key: Kind[str]
+    value: Kind[str]
+
+
+Shape = Kind[Any] | Nested[Any] | Listing[Any] | Entries[Any]
+
+
+class Field(NamedTuple):
+    """One key of a record: its shape, its default as text, and the words in which people meet it."""
+
+    shape: Shape
+    doc: str
+    ask: str = ""
+    default: Tree = MISSING
+    example: Tree = MISSING
+    required: bool = False
+    derived: bool = False
+    undecided: bool = False
+    later: bool = False
+
+    @property
+    def question(self) -> str:
+        """What the wizard asks; the one-line doc where no better question is written."""
+        return self.ask or f"{self.doc}?"
+
+
+# The parameters of the ``key`` family are the columns of one table, given by name: more than five are in order there.
+@overload
+def key(shape: Kind[T] | Nested[T] | Listing[T] | Entries[T], doc: str, *, required: bool, ask: str = ...,
+        example: Tree = ...) -> T: ...  # fmt: skip
+@overload
+def key(shape: Kind[T] | Nested[T] | Listing[T] | Entries[T], doc: str, *, default: Tree, ask: str = ...,
+        example: Tree = ...) -> T: ...  # fmt: skip
+@overload
+def key(shape: Kind[T] | Nested[T] | Listing[T] | Entries[T], doc: str, *, derived: bool, ask: str = ...,
+        example: Tree = ...) -> T: ...  # fmt: skip
+@overload
+def key(shape: Kind[T] | Nested[T] | Listing[T] | Entries[T], doc: str, *, undecided: bool = ..., later: bool = ...,
+        ask: str = ..., example: Tree = ...) -> T | None: ...  # fmt: skip
+def key(shape: Shape, doc: str, **columns: Any) -> Any:
+    """Declare one key of a record.
+
+    Exactly one of ``required``, ``default`` (as text), ``derived`` (computed in ``defaults``) and ``undecided``
+    (reported until somebody decides) may be given; none of them makes the key optional. ``later`` refuses the key.
+    """
+    return Field(shape, doc, **columns)
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(key,))
+class Record:
+    """A group of keys; its class attributes, made by :func:`key`, are its fields."""
+
+    fields: ClassVar[dict[str, Field]]
+
+    def __init_subclass__(cls) -> None:
+        """Collect the fields in the order in which they are written; ``for_`` is the key ``for``."""
+        cls.fields = {name.rstrip("_"): field for name, field in vars(cls).items() if isinstance(field, Field)}
+
+    def __init__(self, **values: Any) -> None:
+        """Take one value per field, by the names of the fields."""
+        self.__dict__.update(values)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        """Refuse: a record is a value."""
+        msg = f"{type(self).__name__} is frozen"
+        raise AttributeError(msg)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by value."""
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def attribute(name: str) -> str:
+    """Name the attribute of a key: ``for`` is a word of Python, so its attribute is ``for_``; so is ``class``."""
+    return f"{name}_" if name in {"for", "class"} else name
+
+
+def nearest(word: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
+    """Say which known word a misspelt one is nearest to, as the mend of a problem."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else "known: " + ", ".join(known)
+
+
+class Builder:
+    """Builds values from a tree and keeps every fault that it meets on the way."""
+
+    def __init__(self) -> None:
+        """Start without faults."""
+        self.faults: list[Fault] = []
+
+    def fault(self, path: KeyPath, what: str, mend: str = "", code: str = "invalid-value") -> None:
+        """Note one fault and go on."""
+        self.faults.append(Fault(path, what, mend, code))
+
+    def build(self, shape: Shape, tree: Tree, path: KeyPath = ()) -> Any:
+        """Build the value of a shape, or None where the tree has a fault."""
+        if isinstance(shape, Kind):
+            return self._scalar(shape, tree, path)
+        if isinstance(shape, Listing):
+            return self._list(shape, tree, path)
+        if isinstance(shape, Entries):
+            return self._entries(shape, tree, path)
+        return self._nested(shape, tree, path)
+
+    def _scalar(self, kind: Kind[Any], tree: Tree, path: KeyPath) -> Any:
+        if not isinstance(tree, str):
+            found = "a list" if isinstance(tree, list) else "a group of keys"
+            return self.fault(path, f"expected {kind.expected}, found {found}", code="wrong-type")
+        if tree in kind.later:
+            mend = "built so far: " + ", ".join(kind.choices)
+            return self.fault(path, f"{tree} is not built yet", mend, "not-built")
+        try:
+            return kind.parse(tree)
+        except ValueError as error:
+            mend = nearest(tree, kind.choices) if kind.choices else ""
+            return self.fault(path, f"expected {error}, found {shorten(tree)}", mend)
+
+    def _list(self, shape: Listing[Any], tree: Tree, path: KeyPath) -> Any:
+        if tree == "none" and not shape.least:
+            tree = []
+        if not isinstance(tree, list):
+            found = "a group of keys" if isinstance(tree, dict) else shorten(tree)
+            return self.fault(path, f"expected a list, found {found}", "start each item with '- '", "wrong-type")
+        if len(tree) < shape.least:
+            self.fault(path, "expected at least one item", code="too-few")
+        self._unique(shape, tree, path)
+        return tuple(self.build(shape.item, item, (*path, index)) for index, item in enumerate(tree))
+
+    def _unique(self, shape: Listing[Any], tree: list[Tree], path: KeyPath) -> None:
+        seen: dict[str, int] = {}
+        for index, item in enumerate(tree):
+            name = item.get(shape.name) if isinstance(item, dict) else None
+            if isinstance(name, str) and name.casefold() in seen:
+                first = f"item {seen[name.casefold()] + 1} of this list has the same {shape.name}"
+                self.fault((*path, index, shape.name), f"{shorten(name)} is there twice", first, "duplicate-name")
+            elif isinstance(name, str):
+                seen[name.casefold()] = index
+
+    def _entries(self, shape: Entries[Any], tree: Tree, path: KeyPath) -> Any:
+        if not isinstance(tree, dict):
+            return self.fault(path, "expected a group of keys", "write 'KEY: value' lines below it", "wrong-type")
+        for name in tree:
+            try:
+                shape.key.parse(name)
+            except ValueError as error:
+                self.fault((*path, name), f"expected {error}, found {shorten(name)}", code="invalid-key")
+        return {name: self.build(shape.value, value, (*path, name)) for name, value in tree.items()}
+
+    def _nested(self, shape: Nested[Any], tree: Tree, path: KeyPath) -> Any:
+        if shape.none and tree == "none":
+            return None
+        if isinstance(tree, str) and shape.scalar:
+            tree = {shape.scalar: tree}
+        if not isinstance(tree, dict):
+            found = "a list" if isinstance(tree, list) else shorten(tree)
+            known = ", ".join(shape.record.fields)
+            return self.fault(path, f"expected a group of keys, found {found}", f"keys: {known}", "wrong-type")
+        fields = shape.record.fields
+        for name in tree:
+            if name not in fields:
+                self.fault((*path, name), "unknown key", nearest(name, fields), "unknown-key")
+            elif fields[name].later:
+                self.fault((*path, name), "not built yet", "leave it out for now", "not-built")
+        return shape.record(**{attribute(name): self._field(name, tree, path, fields[name]) for name in fields})
+
+    def _field(self, name: str, tree: dict[str, Tree], path: KeyPath, field: Field) -> Any:
+        if name in tree and not field.later:
+            return self.build(field.shape, tree[name], (*path, name))
+        if field.required and isinstance(field.shape, Nested):
+            return self.build(field.shape, {}, (*path, name))
+        if field.required:
+            example = f", for example {name}: {field.example}" if isinstance(field.example, str) else ""
+            self.fault((*path, name), f"required: {field.doc}", f"add it{example}", "missing-key")
+        return None
+
+
+def shorten(text: str, limit: int = 60) -> str:
+    """Quote what the user wrote, cut to a line."""
+    shown = text if len(text) <= limit else text[: limit - 3] + "..."
+    return repr(shown)
+
+
+def fill(shape: Shape, tree: Tree) -> Tree:
+    """Give a tree the fixed defaults of its shape, leaf by leaf; what is derived is left to ``defaults``."""
+    if isinstance(shape, Listing):
+        return [fill(shape.item, item) for item in tree] if isinstance(tree, list) else []
+    if isinstance(shape, Nested):
+        return _fill_record(shape, tree)
+    return tree
+
+
+def _fill_record(shape: Nested[Any], tree: Tree) -> Tree:
+    if shape.none and tree == "none":
+        return tree
+    if isinstance(tree, str):
+        tree = {shape.scalar: tree}
+    filled: dict[str, Tree] = {}
+    for name, field in shape.record.fields.items():
+        value = tree.get(name, MISSING)
+        if value is MISSING:
+            value = field.default
+        if value is not MISSING:
+            filled[name] = fill(field.shape, value)
+    return filled
+
+
+def scalar(name: str, expected: str, parse: Callable[[str], T], pattern: str = "") -> Kind[T]:
+    """Make a kind of scalar from a parser; ``pattern`` (ECMA 262) is its notation in the JSON Schema."""
+    schema: Schema = {"type": ["string", "number"], "description": expected}
+    if pattern:
+        schema["pattern"] = pattern
+    return Kind(name, expected, parse, schema)
+
+
+def matching(name: str, expected: str, pattern: str, most: int = 253) -> Kind[str]:
+    """Make a kind for text that names something: it must match the whole pattern and keep the limit."""
+    compiled = re.compile(pattern)
+
+    def parse(text: str) -> str:
+        if len(text) > most or not compiled.fullmatch(text):
+            raise ValueError(expected)
+        return text
+
+    schema: Schema = {"type": ["string", "number", "boolean"], "pattern": f"^(?:{pattern})$", "maxLength": most}
+    return Kind(name, expected, parse, schema)
+
+
+_CONTROL = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\ufffe\uffff"
+_FORBIDDEN = {
+    False: re.compile(f"[{_CONTROL}\\t\\n\ud800-\udfff]"),
+    True: re.compile(f"[{_CONTROL}\\t\ud800-\udfff]"),
+}
+
+
+def text(expected: str = "text", most: int = 10_000, *, lines: bool = False) -> Kind[str]:
+    """Make a kind for free text, which is only ever text; newlines only where ``lines`` says so."""
+    forbidden = _FORBIDDEN[lines]
+
+    def parse(value: str) -> str:
+        if not value.strip():
+            msg = f"{expected}, not blank"
+            raise ValueError(msg)
+        if len(value) > most:
+            msg = f"{expected} of at most {most} characters"
+            raise ValueError(msg)
+        if forbidden.search(value):
+            msg = f"{expected} without control characters" + ("" if lines else " or line breaks")
+            raise ValueError(msg)
+        return value.strip("\n") if lines else value
+
+    pattern = f"^[^{_CONTROL}\\t]*$" if lines else f"^[^{_CONTROL}\\t\\n]*$"
+    schema: Schema = {"type": ["string", "number", "boolean"], "pattern": pattern, "minLength": 1, "maxLength": most}
+    return Kind("text", expected, parse, schema, free=True)
+
+
+def integer(least: int, most: int) -> Kind[int]:
+    """Make a kind for whole numbers within limits."""
+    expected = f"a whole number from {least} to {most}"
+
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"\d{1,12}", value) or not least <= int(value) <= most:
+            raise ValueError(expected)
+        return int(value)
+
+    schema: Schema = {"type": ["integer", "string"], "minimum": least, "maximum": most, "pattern": r"^\d{1,12}$"}
+    return Kind("integer", expected, parse, schema)
+
+
+def choice(*values: str, later: tuple[str, ...] = ()) -> Kind[str]:
+    """Make a kind for one of some words; those in ``later`` belong to the contract and are not built yet."""
+    expected = "one of " + ", ".join(values)
+
+    def parse(value: str) -> str:
+        if value not in values:
+            raise ValueError(expected)
+        return value
+
+    return Kind("choice", expected, parse, {"enum": list(values)}, choices=values, later=later)
+
+
+def _parse_boolean(value: str) -> bool:
+    words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+    if value.lower() not in words:
+        msg = "true or false"
+        raise ValueError(msg)
+    return words[value.lower()]
+
+
+BOOLEAN: Kind[bool] = Kind(
+    "boolean",
+    "true or false",
+    _parse_boolean,
+    {"enum": [True, False, "true", "false", "yes", "no", "on", "off"]},
+    choices=("true", "false"),
+)
+
+
+def nested(record: type[T], *, scalar: str = "") -> Nested[T]:
+    """Use a record as the value of a key."""
+    return Nested(cast("type[Record]", record), scalar)
+
+
+def switchable(record: type[T]) -> Nested[T | None]:
+    """Use a record as the value of a key that ``none`` turns off."""
+    return Nested(cast("type[Record]", record), none=True)
+
+
+def listing(item: Kind[T] | Nested[T], *, name: str = "", least: int = 0) -> Listing[tuple[T, ...]]:
+    """Use a list as the value of a key."""
+    return Listing(item, name, least)
+
+
+def entries(key: Kind[str], value: Kind[str]) -> Entries[dict[str, str]]:
+    """Use a map as the value of a key."""
+    return Entries(key, value)

@@ -1,0 +1,156 @@
+"""One filter per output language: any text in, the same text as a value of that language out.
+
+Lives here: pure functions of text. Every value that a template prints passes the filter of the language it stands in;
+where languages nest (an expression inside YAML) the filters are chained from the inside out.
+Must not: Jinja, the plan, choices about content.
+"""
+
+import json
+import re
+
+TO_BE_DECIDED = "*to be decided*"
+
+Value = str | int | bool | None
+
+_YAML_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*(?:[:@][A-Za-z0-9_./-]+)*")
+_YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
+_MARKDOWN = re.compile(r"([\\`*\[\]<>|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=[#\w]+;))")
+_MARKDOWN_START = re.compile(r"^(\s*)([#+=-]|\d+[.)])")
+_SHELL_SAFE = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
+
+
+def text_of(value: Value) -> str:
+    """Print a scalar as people read it; refuse what is no scalar."""
+    if value is None:
+        msg = "an undecided value was printed without a decision for its language"
+        raise ValueError(msg)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def yaml(value: Value) -> str:
+    """Print a YAML scalar on one line that reads back as the same string, number or boolean, in YAML 1.1 and 1.2."""
+    text = text_of(value)
+    if not isinstance(value, str) or (_YAML_PLAIN.fullmatch(text) and text.lower() not in _YAML_WORDS):
+        return text
+    return _quoted(text)
+
+
+def yaml_text(value: Value) -> str:
+    """Print a YAML string that is always quoted, for places where a tool wants a string whatever it looks like."""
+    return _quoted(text_of(value))
+
+
+def _quoted(text: str) -> str:
+    quoted = json.dumps(text, ensure_ascii=False)
+    return re.sub(r"[\u007f-\u009f\u2028\u2029\ufeff]", lambda match: f"\\u{ord(match[0]):04x}", quoted)
+
+
+def json_value(value: object) -> str:
+    """Print a JSON value; lists and dicts included."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def md(value: Value) -> str:
+    """Print text inside a Markdown paragraph; an undecided value says so."""
+    if value is None:
+        return TO_BE_DECIDED
+    lines = text_of(value).split("\n")
+    return "  \n".join(_escape_line(line) for line in lines)
+
+
+def _escape_line(line: str) -> str:
+    return _MARKDOWN_START.sub(_escape_start, _MARKDOWN.sub(r"\\\1", line))
+
+
+def _escape_start(match: re.Match[str]) -> str:
+    marker = match[2]
+    return match[1] + (f"{marker[:-1]}\\{marker[-1]}" if marker[-1] in ".)" else f"\\{marker}")
+
+
+def md_cell(value: Value) -> str:
+    """Print text inside a cell of a Markdown table: line breaks become spaces."""
+    return md(value.replace("\n", " ") if isinstance(value, str) else value)
+
+
+def md_code(value: Value) -> str:
+    """Print a Markdown code span, fenced by more backticks than the text holds in a row."""
+    if value is None:
+        return TO_BE_DECIDED
+    text = text_of(value).replace("\n", " ").replace("|", "\\|")
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if longest or text.strip() != text else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def md_target(value: Value) -> str:
+    """Print the target of a Markdown link, between angle brackets where it needs them."""
+    text = text_of(value)
+    if re.fullmatch(r"[A-Za-z0-9._~:/?#@!$&'*+,;=%-]+", text):
+        return text
+    return "<" + re.sub(r"([<>\\])", r"\\\1", text.replace("\n", "%0A")) + ">"
+
+
+def sh(value: Value) -> str:
+    """Print one shell word that bash reads back as the same string."""
+    text = text_of(value)
+    return text if _SHELL_SAFE.fullmatch(text) else "'" + text.replace("'", "'\\''") + "'"
+
+
+def promql(value: Value) -> str:
+    """Print a PromQL string literal, quotes included."""
+    text = text_of(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{text}"'
+
+
+def promql_regex(value: Value) -> str:
+    """Print text as a PromQL regular expression that matches only that text, quotes included."""
+    return promql(re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", text_of(value)))
+
+
+def gotemplate(value: Value) -> str:
+    """Print text inside a Go template (an alert's annotation), where ``{{`` would begin an action."""
+    return text_of(value).replace("{{", '{{ "{{" }}')
+
+
+def workflow(value: Value) -> str:
+    """Print text inside a GitHub workflow, where ``${{`` would begin an expression."""
+    return text_of(value).replace("${{", "${{ '${{' }}")
+
+
+def sql(value: Value) -> str:
+    """Print a PostgreSQL string literal, quotes included."""
+    text = text_of(value).replace("'", "''")
+    return "E'" + text.replace("\\", "\\\\") + "'" if "\\" in text else f"'{text}'"
+
+
+def mermaid(value: Value) -> str:
+    """Print a quoted Mermaid label; its own entity codes keep every character text."""
+    text = text_of(value).replace("\n", " ")
+    return '"' + re.sub(r'[#"<>&`;\\{}\[\]()|]', lambda match: f"#{ord(match[0])};", text) + '"'
+
+
+def comment(value: Value) -> str:
+    """Print text inside a comment that ends with the line."""
+    return text_of(value).replace("\n", " ")
+
+
+FILTERS = {
+    "yaml": yaml,
+    "yaml_text": yaml_text,
+    "json": json_value,
+    "md": md,
+    "md_cell": md_cell,
+    "md_code": md_code,
+    "md_target": md_target,
+    "sh": sh,
+    "promql": promql,
+    "promql_regex": promql_regex,
+    "gotemplate": gotemplate,
+    "workflow": workflow,
+    "sql": sql,
+    "mermaid": mermaid,
+    "comment": comment,
+}

@@ -1,0 +1,65 @@
+"""What each known metric is: its unit, the side on which it is bad, where it applies, its PromQL and its advice.
+
+Lives here: everything that is true of a metric whoever asks. Must not: thresholds (they are the spec's).
+"""
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from devops_tasks.units import Duration, Number, Quantity, Rate, Share
+
+DIMENSIONS: dict[str, tuple[type[Quantity], str]] = {
+    "duration": (Duration, "a duration such as 500ms"),
+    "share": (Share, "a share such as 2%"),
+    "rate": (Rate, "a rate such as 100/min"),
+    "number": (Number, "a number such as 5"),
+}
+
+
+class Metric(NamedTuple):
+    """A metric that the tool knows by name."""
+
+    name: str
+    title: str
+    category: str
+    dimension: str
+    bad: str
+    of: str
+    kinds: tuple[str, ...]
+
+
+_HTTP = ("api", "web")
+_ALL = ("api", "web", "worker")
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("latency_p95", "Response time (P95)", "Application", "duration", "above", "", _HTTP),
+        Metric("error_ratio", "Error rate", "Application", "share", "above", "of requests", _HTTP),
+        Metric("throughput_ratio", "Request throughput", "Application", "share", "below", "of baseline", _HTTP),
+        Metric("queue_lag", "Queue lag", "Application", "number", "above", "messages", ("worker",)),
+        Metric("failure_ratio", "Failed jobs", "Application", "share", "above", "of jobs", ("worker",)),
+        Metric("cpu_utilization", "CPU utilization", "Infrastructure", "share", "above", "of request", _ALL),
+        Metric("memory_utilization", "Memory usage", "Infrastructure", "share", "above", "of limit", _ALL),
+        Metric("db_connections", "Connection count", "Database", "share", "above", "of max", ()),
+        Metric("db_latency_p95", "Query response time (P95)", "Database", "duration", "above", "", _HTTP),
+        Metric("auth_failures", "Failed auth attempts", "Security", "rate", "above", "", ("api",)),
+    )
+}
+
+
+def parse_threshold(metric: str, quantity: Quantity) -> Quantity:
+    """Read a threshold in the unit of its metric: ``0.02`` is a share for a ratio.
+
+    Raises ``ValueError`` with the unit that is expected when the quantity has another one. A metric that is not
+    known here (it brings its own query) takes every quantity.
+    """
+    known = METRICS.get(metric)
+    if known is None:
+        return quantity
+    if known.dimension == "share" and isinstance(quantity, Number) and quantity.value < 1:
+        return Share(Decimal(quantity.value))
+    wanted, expected = DIMENSIONS[known.dimension]
+    if not isinstance(quantity, wanted):
+        raise ValueError(expected)
+    return quantity

@@ -1,0 +1,33 @@
+"""Spec to plan: every name, label, total, threshold, schedule and list that a template prints, as plain data.
+
+The one door is :func:`plan_bundle`; each module behind it plans one subject and returns dicts, lists and scalars only.
+Must not: Jinja, files, the clock.
+"""
+
+from datetime import date
+from typing import Any
+
+from devops_tasks.plan.cost import plan_cost
+from devops_tasks.plan.delivery import plan_delivery
+from devops_tasks.plan.document import plan_document
+from devops_tasks.plan.monitoring import plan_monitoring
+from devops_tasks.plan.operations import plan_operations
+from devops_tasks.plan.recovery import plan_recovery
+from devops_tasks.plan.undecided import plan_undecided
+from devops_tasks.plan.workloads import plan_workloads
+from devops_tasks.spec import Spec
+
+Plan = dict[str, Any]
+
+
+def plan_bundle(spec: Spec, today: date | None = None) -> Plan:
+    """Plan the whole bundle of a complete spec; ``today`` dates the document where the spec does not."""
+    plan: Plan = {
+        **plan_workloads(spec),
+        **plan_monitoring(spec),
+        **plan_delivery(spec),
+        **plan_recovery(spec),
+        **plan_operations(spec),
+        **plan_cost(spec),
+    }
+    return {**plan, **plan_document(spec, plan, today), "undecided": plan_undecided(spec)}

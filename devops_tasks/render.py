@@ -1,0 +1,149 @@
+"""Plan to text: every template of the tree becomes the files of the bundle.
+
+Lives here: the Jinja environment, its cache of compiled templates, the expansion of ``{service}`` in a template's path,
+and the parts of files that the document shows. Must not: arithmetic, decisions, writing.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from os import walk
+from os.path import join, relpath
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from devops_tasks.filters import FILTERS
+
+DOCUMENT = "tasks.md"
+SHOWN_LINES = 60
+TELLING_LINES = 20
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_LANGUAGES = {"yml": "yaml", "yaml": "yaml", "sh": "bash", "sql": "sql", "json": "json", "md": "markdown"}
+
+Files = dict[str, str]
+"""A bundle in memory: POSIX path inside the bundle to text."""
+
+
+class _Environment(jinja2.Environment):
+    """Looks up names in dicts as keys only: the plan is plain data, and its keys may be called ``items``."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if type(obj) is dict:
+            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
+        return super().getattr(obj, attribute)
+
+
+def templates_folder() -> Path:
+    """Find the built-in templates: inside the package when installed, beside it in a checkout."""
+    packaged = Path(__file__).parent / "templates"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "templates"
+
+
+class Renderer:
+    """Compiled templates, ready to render many plans."""
+
+    def __init__(self, folder: Path, cache_folder: str | None = None) -> None:
+        """Open a folder of templates; compiled ones are kept in ``cache_folder`` where one is given."""
+        cache = jinja2.FileSystemBytecodeCache(cache_folder) if cache_folder else None
+        self.environment = _Environment(
+            loader=jinja2.FileSystemLoader(folder),
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            auto_reload=False,
+            cache_size=-1,
+            bytecode_cache=cache,
+        )
+        self.environment.filters.update(FILTERS)
+        self.names = sorted(_template_names(folder))
+
+    def render(self, plan: Mapping[str, Any]) -> Files:
+        """Render every template of the tree; one that renders blank makes no file.
+
+        The document comes last, because it shows the other files verbatim.
+        """
+        files: Files = {}
+        for name in self.names:
+            if name != f"{DOCUMENT}.j2":
+                files.update(self._expand(name, plan))
+        if f"{DOCUMENT}.j2" in self.names:
+            shown = {**plan, "files": sorted(files), "show": _shower(files)}
+            files.update(self._expand(f"{DOCUMENT}.j2", shown))
+        return dict(sorted(files.items()))
+
+    def _expand(self, name: str, plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        path = name.removesuffix(".j2")
+        template = self.environment.get_template(name)
+        placeholder = _PLACEHOLDER.search(path)
+        if not placeholder:
+            yield from _nonblank(path, template.render(plan))
+            return
+        word = placeholder[1]
+        for item in plan[PLURALS[word]]:
+            text = template.render({**plan, word: item})
+            yield from _nonblank(path.replace(placeholder[0], item["name"]), text)
+
+
+PLURALS = {
+    "service": "services",
+    "alert": "alert_pages",
+    "operation": "operations",
+    "step": "steps",
+    "environment": "environments",
+    "database": "databases",
+}
+"""The list of the plan that a placeholder in a template's path stands for; each item's ``name`` goes into the path."""
+
+
+def _template_names(folder: Path) -> Iterator[str]:
+    for place, _, names in walk(folder):
+        inside = relpath(place, folder).replace("\\", "/")
+        if not any(step.startswith("_") for step in inside.split("/")):
+            yield from (
+                join("" if inside == "." else inside, name).replace("\\", "/") for name in names if name.endswith(".j2")
+            )
+
+
+def _nonblank(path: str, text: str) -> Iterator[tuple[str, str]]:
+    if text.strip():
+        yield path, text.strip("\n") + "\n"
+
+
+def _shower(files: Files) -> Any:
+    def show(path: str, start: str = "") -> dict[str, Any]:
+        """Give a file as the document shows it: whole, or its telling part that begins at the line ``start``."""
+        text = files[path]
+        shown = excerpt(text, start)
+        language = _LANGUAGES.get(path.rpartition(".")[2], "text")
+        return {"path": path, "text": shown.rstrip("\n"), "whole": shown == text, "language": language}
+
+    return show
+
+
+def excerpt(text: str, start: str) -> str:
+    """Cut the telling part out of a long file, verbatim: whole lines from the one that begins with ``start``.
+
+    A file of at most ``SHOWN_LINES`` lines is given whole. A part has ``TELLING_LINES`` lines or more where the file
+    has them, and ends where a block ends: before a line that is indented no deeper than the first.
+    Raises ``ValueError`` when no line begins with ``start``.
+    """
+    lines = text.splitlines(keepends=True)
+    if len(lines) <= SHOWN_LINES:
+        return text
+    first = next((number for number, line in enumerate(lines) if line.strip().startswith(start)), None)
+    if first is None:
+        msg = f"no line begins with {start!r}"
+        raise ValueError(msg)
+    depth = _indent(lines[first])
+    ends = (number for number in range(first + TELLING_LINES, len(lines)) if _ends(lines[number], depth))
+    return "".join(lines[first : next(ends, len(lines))]).rstrip("\n") + "\n"
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+def _ends(line: str, depth: int) -> bool:
+    return not line.strip() or _indent(line) <= depth

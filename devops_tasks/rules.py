@@ -1,0 +1,248 @@
+"""What must hold between the keys of a spec: contradictions that leave no correct bundle, each at its key.
+
+Lives here: rules over a complete, typed spec. A contradiction that leaves a correct bundle possible is a warning of
+``checks`` instead. Must not: types and limits of single keys (``spec``), places in files (``specfile``).
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+from devops_tasks.defaults import TASK_IDS
+from devops_tasks.errors import Fault, KeyPath
+from devops_tasks.fields import nearest
+from devops_tasks.metrics import METRICS, parse_threshold
+from devops_tasks.spec import Alert, Criterion, Service, Spec
+from devops_tasks.units import Duration, Quantity
+
+Faults = Iterator[Fault]
+_COLOURS = ("blue", "green")
+
+
+def check_spec(spec: Spec) -> Faults:
+    """Yield every contradiction of a complete spec."""
+    for rule in RULES:
+        yield from rule(spec)
+
+
+def _slug(spec: Spec) -> Faults:
+    if spec.feature.slug == "":
+        yield Fault(("feature", "slug"), "no slug can be made of the name", "write one, for example slug: my-feature")
+
+
+def _dates(spec: Spec) -> Faults:
+    starts, ends = spec.sprint.starts, spec.sprint.ends
+    if starts and ends and ends < starts:
+        yield Fault(
+            ("sprint", "ends"), f"{ends} is before the sprint starts ({starts})", "exchange the two dates", "order"
+        )
+
+
+def _names(spec: Spec) -> Faults:
+    seen: dict[str, str] = {}
+    groups = {
+        "services": spec.services,
+        "databases": spec.databases,
+        "caches": spec.caches,
+        "queues": spec.queues,
+        "external_services": spec.external_services,
+    }
+    for group, items in groups.items():
+        for index, item in enumerate(items):
+            path: KeyPath = (group, index, "name")
+            if item.name in seen and seen[item.name] != group:
+                yield Fault(path, f"{item.name} is also the name of one of the {seen[item.name]}", "", "duplicate-name")
+            seen.setdefault(item.name, group)
+    for index, service in enumerate(spec.services):
+        stem, _, colour = service.name.rpartition("-")
+        if colour in _COLOURS and stem in seen:
+            what = f"{service.name} is what the {colour} colour of {stem} is called"
+            yield Fault(("services", index, "name"), what, "choose another name", "duplicate-name")
+
+
+def _needs(spec: Spec) -> Faults:
+    groups = (spec.databases, spec.caches, spec.queues, spec.external_services)
+    known = tuple(item.name for group in groups for item in group)
+    for index, service in enumerate(spec.services):
+        for position, name in enumerate(service.needs):
+            if name not in known:
+                what = f"{name} is no database, cache, queue or external service of this spec"
+                yield Fault(
+                    ("services", index, "needs", position), what, nearest(name, known) if known else "", "unknown-name"
+                )
+
+
+def _resources(spec: Spec) -> Faults:
+    for index, service in enumerate(spec.services):
+        for environment in ("staging", "production"):
+            size = getattr(service, environment)
+            path: KeyPath = ("services", index, environment)
+            if size.cpu.request > size.cpu.limit:
+                yield Fault((*path, "cpu", "request"), "the request is above the limit", "lower it", "order")
+            if size.memory.request > size.memory.limit:
+                yield Fault((*path, "memory", "request"), "the request is above the limit", "lower it", "order")
+        scaling = service.production.autoscaling
+        if scaling and scaling.max < service.production.replicas:
+            what = f"{scaling.max} pods at most are fewer than the {service.production.replicas} replicas"
+            yield Fault(("services", index, "production", "autoscaling", "max"), what, "raise it", "order")
+
+
+def _public(spec: Spec) -> Faults:
+    for index, service in enumerate(spec.services):
+        if service.kind == "worker" and service.host:
+            yield Fault(
+                ("services", index, "host"), "a worker serves no requests", "remove it, or make it an api", "worker"
+            )
+
+
+def _namespaces(spec: Spec) -> Faults:
+    names = spec.platform.namespaces
+    if names.staging == names.production:
+        path: KeyPath = ("platform", "namespaces", "staging")
+        yield Fault(path, "staging and production share a namespace", "give each its own", "duplicate-name")
+
+
+def _steps(spec: Spec) -> Faults:
+    steps = spec.delivery.steps
+    for index, (first, second) in enumerate(pairwise(steps), start=1):
+        if second <= first:
+            yield Fault(("delivery", "steps", index), f"{second.text} is no more than the step before it", "", "order")
+    if steps[0].ratio <= 0:
+        yield Fault(("delivery", "steps", 0), "a step of no traffic is no step", "begin above 0%", "order")
+    if steps[-1].text != "100%":
+        yield Fault(
+            ("delivery", "steps", len(steps) - 1), f"the last step is {steps[-1].text}", "end with 100%", "order"
+        )
+
+
+def _whole_percent(spec: Spec) -> Faults:
+    for index, step in enumerate(spec.delivery.steps):
+        if step.ratio * 100 % 1:
+            yield Fault(
+                ("delivery", "steps", index), f"{step.text} is no whole percent", "route weights are whole numbers"
+            )
+
+
+def _assignment(spec: Spec) -> Faults:
+    assignment = spec.experiment.assignment
+    path: KeyPath = ("experiment", "assignment")
+    if assignment.method == "traffic-split" and assignment.unit != "request":
+        what = f"a traffic split assigns requests, so it is no assignment of a {assignment.unit}"
+        yield Fault((*path, "method"), what, "use feature-flag, or unit: request", "assignment")
+    if not 0 < assignment.treatment.ratio < 1:
+        yield Fault(
+            (*path, "treatment"), "needs a part in treatment and a part in control", "between 0% and 100%", "order"
+        )
+    for name in ("significance", "power"):
+        if not 0 < getattr(spec.experiment, name).ratio < 1:
+            yield Fault(("experiment", name), "must lie between 0% and 100%", "", "order")
+
+
+def _intervals(spec: Spec) -> Faults:
+    for name in ("scrape_interval", "evaluation_interval"):
+        seconds = getattr(spec.monitoring, name).seconds
+        if not 1 <= seconds <= 75 or seconds % 1:
+            what = "must be whole seconds from 1s to 75s: every rule looks at 5m, and needs four samples in it"
+            yield Fault(("monitoring", name), what, "15s is usual", "order")
+
+
+def _thresholds(spec: Spec) -> Faults:
+    for index, criterion in enumerate(spec.rollback.criteria):
+        yield from _threshold(spec, criterion, ("rollback", "criteria", index))
+        if criterion.above is None and criterion.below is None:
+            yield Fault(
+                ("rollback", "criteria", index), "says neither above nor below", "add one of them", "missing-key"
+            )
+    for index, alert in enumerate(spec.alerts):
+        yield from _threshold(spec, alert, ("alerts", index))
+        yield from _alert(spec, alert, ("alerts", index))
+
+
+def _threshold(spec: Spec, row: Alert | Criterion, path: KeyPath) -> Faults:
+    if row.above is not None and row.below is not None:
+        yield Fault((*path, "below"), "says both above and below", "keep one of them", "order")
+    known = METRICS.get(row.metric)
+    own = {alert.metric for alert in spec.alerts if alert.query}
+    if known is None and row.metric not in own:
+        mend = f"{nearest(row.metric, tuple(METRICS))}, or give an alert of that name a query"
+        yield Fault((*path, "metric"), f"{row.metric} is no metric that is known here", mend, "unknown-name")
+    for side in ("above", "below"):
+        quantity: Quantity | None = getattr(row, side)
+        if quantity is not None and known is not None:
+            yield from _side(row.metric, side, quantity, (*path, side))
+
+
+def _side(metric: str, side: str, quantity: Quantity, path: KeyPath) -> Faults:
+    if METRICS[metric].bad != side:
+        yield Fault(path, f"{metric} is bad {METRICS[metric].bad} a threshold", f"write {METRICS[metric].bad}", "order")
+    try:
+        parse_threshold(metric, quantity)
+    except ValueError as error:
+        yield Fault(path, f"{metric} is measured as {error}, not as {quantity.text}", f"write {error}", "wrong-unit")
+
+
+def _alert(spec: Spec, alert: Alert, path: KeyPath) -> Faults:
+    services = {service.name: service for service in spec.services}
+    if alert.service is not None and alert.service not in services:
+        what = f"{alert.service} is no service of this spec"
+        yield Fault((*path, "service"), what, nearest(alert.service, services), "unknown-name")
+    known = METRICS.get(alert.metric)
+    if known is None and alert.query and alert.above is None and alert.below is None:
+        yield Fault(path, "a metric with a query needs above or below", "add the threshold", "missing-key")
+    if known is not None and alert.query:
+        what = f"{alert.metric} has a query of its own"
+        yield Fault((*path, "query"), what, "give yours another name", "duplicate-name")
+    service = services.get(alert.service or "")
+    if known is not None and known.kinds and service is not None and service.kind not in known.kinds:
+        what = f"{alert.metric} is no metric of a {service.kind}"
+        yield Fault((*path, "metric"), what, "", "unknown-name")
+
+
+def _buckets(spec: Spec) -> Faults:
+    for index, service in enumerate(spec.services):
+        bounds = service.latency_buckets
+        path: KeyPath = ("services", index, "latency_buckets")
+        for position, (first, second) in enumerate(pairwise(bounds), start=1):
+            if second <= first:
+                yield Fault(
+                    (*path, position), f"{second.text} is no more than the bound before it", "sort them", "order"
+                )
+        if service.kind != "worker":
+            yield from _bounds(spec, service, path)
+
+
+def _bounds(spec: Spec, service: Service, path: KeyPath) -> Faults:
+    rows = (*spec.rollback.criteria, *(alert for alert in spec.alerts if alert.service in {None, service.name}))
+    for row in rows:
+        if row.metric == "latency_p95" and isinstance(row.above, Duration):
+            if row.above not in service.latency_buckets:
+                what = f"no bound at {row.above.text}, which a latency threshold uses: the alert would be a guess"
+                yield Fault(path, what, f"add {row.above.text}", "bucket")
+            elif row.above == max(service.latency_buckets):
+                what = f"nothing above {row.above.text}, a latency threshold, can be seen"
+                yield Fault(path, what, "add a larger bound", "bucket")
+
+
+def _tasks(spec: Spec) -> Faults:
+    for index, task in enumerate(spec.tasks):
+        missing = [name for name in ("title", "priority", "points") if getattr(task, name) is None]
+        if task.id not in TASK_IDS and missing and not task.skip:
+            what = f"{task.id} is no default task, so it needs {', '.join(missing)}"
+            yield Fault(("tasks", index), what, f"default tasks: {TASK_IDS[0]} to {TASK_IDS[-1]}", "missing-key")
+
+
+RULES: tuple[Callable[[Spec], Faults], ...] = (
+    _slug,
+    _dates,
+    _names,
+    _needs,
+    _resources,
+    _public,
+    _namespaces,
+    _steps,
+    _whole_percent,
+    _assignment,
+    _intervals,
+    _thresholds,
+    _buckets,
+    _tasks,
+)
