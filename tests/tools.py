@@ -1,0 +1,267 @@
+"""The real tools that consume our files, each as a function: a file, a folder or a text in, findings as text out.
+
+No findings is the empty string, so that a test reads `assert shellcheck(path) == ""` and a failure shows the finding.
+A missing tool is an error that says how to get it, never a skip. What a tool means by a finding is decided here, once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+UNPRIVILEGED_USER = "nobody"
+
+DEBIAN_PACKAGE_OF = {
+    "amtool": "prometheus-alertmanager",
+    "prometheus": "prometheus",
+    "prometheus-alertmanager": "prometheus-alertmanager",
+    "promtool": "prometheus",
+    "setpriv": "util-linux",
+}
+
+# Groups of custom resources that bundles use. kubernetes-validate knows none of them and only warns; so it does for a
+# misspelt kind of Kubernetes' own, hence the list.
+CUSTOM_GROUPS = (
+    "argoproj.io",
+    "cert-manager.io",
+    "external-secrets.io",
+    "gateway.networking.k8s.io",
+    "monitoring.coreos.com",
+)
+
+WORKFLOW_SCHEMAS = {"github-workflows": [], "gitlab-ci": ["--data-transform", "gitlab-ci"]}
+
+
+class ToolMissingError(RuntimeError):
+    """A tool that the tests need is not installed."""
+
+
+class ToolFailedError(RuntimeError):
+    """A tool that should have given a result gave none."""
+
+
+class Identity(TypedDict, total=False):
+    """The arguments of `subprocess.run` and `Popen` that choose who runs the command; empty: whoever calls."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def tool(name: str) -> str:
+    """Find a tool: from Python's packages beside the interpreter, at the pinned version; else from Debian's."""
+    if name in DEBIAN_PACKAGE_OF:
+        found = shutil.which(name)
+        how = f"apt-get install --no-install-recommends {DEBIAN_PACKAGE_OF[name]}"
+    else:
+        found = shutil.which(name, path=str(Path(sys.executable).parent))
+        how = "make setup"
+    if found is None:
+        message = f"{name} is not installed ({how})"
+        raise ToolMissingError(message)
+    return found
+
+
+def run(
+    name: str, arguments: Sequence[str | Path], *, stdin: str = "", folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [tool(name), *map(str, arguments)], input=stdin, capture_output=True, text=True, cwd=folder, check=False
+    )
+
+
+def findings(name: str, arguments: Sequence[str | Path], *, stdin: str = "", folder: Path | None = None) -> str:
+    """All that the tool said, if its exit code complains; nothing otherwise."""
+    done = run(name, arguments, stdin=stdin, folder=folder)
+    if done.returncode == 0:
+        return ""
+    return f"{done.stdout}{done.stderr}".strip() or f"{name}: exit code {done.returncode}"
+
+
+# Prometheus and Alertmanager
+
+
+def promtool_check_rules(path: Path) -> str:
+    return findings("promtool", ["check", "rules", "--lint=all", "--lint-fatal", path])
+
+
+def promtool_test_rules(path: Path) -> str:
+    return findings("promtool", ["test", "rules", path.name], folder=path.parent)
+
+
+def promtool_check_config(folder: Path, name: str = "prometheus-config.yml") -> str:
+    """Check a configuration and the rule files beside it, see `without_discovery`."""
+    with without_discovery(folder, name) as config:
+        return findings(
+            "promtool", ["check", "config", "--lint=all", "--lint-fatal", config.name], folder=config.parent
+        )
+
+
+def promtool_relabel(
+    folder: Path, job: str, target: Mapping[str, str], name: str = "prometheus-config.yml"
+) -> dict[str, str]:
+    """Give the labels that a discovered target has after the job's relabelling; empty: the target is dropped.
+
+    `target` holds the discovered labels, `__address__` among them.
+    """
+    with without_discovery(folder, name, target) as config:
+        # It always waits for the whole timeout (30 seconds unless told); static targets are there at once.
+        arguments = ["check", "service-discovery", "--timeout=1s", config.name, job]
+        done = run("promtool", arguments, folder=config.parent)
+    if done.returncode:
+        raise ToolFailedError(done.stdout + done.stderr)
+    labels: dict[str, str] = json.loads(done.stdout)[0]["labels"] or {}
+    return labels
+
+
+def amtool_check_config(path: Path) -> str:
+    return findings("amtool", ["check-config", path])
+
+
+@contextmanager
+def without_discovery(folder: Path, name: str, target: Mapping[str, str] | None = None) -> Iterator[Path]:
+    """Copy the folder, replacing each Kubernetes discovery in its configuration by one static target.
+
+    Debian's promtool is built without Kubernetes discovery and rejects the word. A static target may carry
+    `__meta_kubernetes_*` labels, so relabelling still has something to work on.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        copy = Path(temporary, "monitoring")
+        shutil.copytree(folder, copy)
+        config = copy / name
+        content = replace_discovery(yaml.safe_load(config.read_text("utf-8")), target)
+        config.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+        yield config
+
+
+def replace_discovery(node: object, target: Mapping[str, str] | None) -> object:
+    if isinstance(node, list):
+        return [replace_discovery(item, target) for item in node]
+    if not isinstance(node, dict):
+        return node
+    replaced = {key: replace_discovery(value, target) for key, value in node.items() if key != "kubernetes_sd_configs"}
+    if "kubernetes_sd_configs" in node:
+        roles = [str(discovery["role"]) for discovery in node["kubernetes_sd_configs"]]
+        replaced["static_configs"] = [static_target(target or sample_target(role)) for role in roles]
+    return replaced
+
+
+def static_target(labels: Mapping[str, str]) -> dict[str, object]:
+    rest = {label: value for label, value in labels.items() if label != "__address__"}
+    return {"targets": [labels["__address__"]], "labels": rest}
+
+
+def sample_target(role: str) -> dict[str, str]:
+    return {
+        "__address__": "10.0.0.7:3000",
+        "__meta_kubernetes_namespace": "example",
+        f"__meta_kubernetes_{role}_name": "example-0",
+        f"__meta_kubernetes_{role}_label_app_kubernetes_io_name": "example",
+    }
+
+
+# Kubernetes
+
+
+def kustomize(folder: Path) -> str:
+    """Render a folder; a warning (of a deprecated field, say) is a failure like an error."""
+    done = run("kubectl", ["kustomize", folder])
+    if done.returncode or done.stderr:
+        raise ToolFailedError(f"{folder}: {done.stderr}")
+    return done.stdout
+
+
+def kubernetes_validate(text: str, version: str) -> str:
+    """Check manifests strictly (an unknown field is a finding) against the schemas of a version like "1.33".
+
+    The tool only warns, and exits 0, where it knows no schema: that is a finding too, save for `CUSTOM_GROUPS`.
+    """
+    done = run("kubernetes-validate", ["--strict", "--quiet", "-k", version, "-"], stdin=text)
+    lines = [line for line in f"{done.stdout}{done.stderr}".splitlines() if not is_custom_kind(line)]
+    return "\n".join(lines)
+
+
+def is_custom_kind(line: str) -> bool:
+    return line.startswith("WARN - Couldn't find schema for kind ") and any(
+        f" with api version {group}/" in line for group in CUSTOM_GROUPS
+    )
+
+
+# Scripts, documents, pipelines
+
+
+def shellcheck(path: Path) -> str:
+    return findings("shellcheck", ["--norc", "--enable=all", path])
+
+
+def shfmt(path: Path) -> str:
+    """Compare with shfmt's form, indented by four spaces (its own default is tabs) as the document's scripts are."""
+    return findings("shfmt", ["--diff", "--indent=4", path])
+
+
+def markdown_lint(path: Path) -> str:
+    """Lint a Markdown file, or all those in a folder; the exceptions and their reasons are in `.pymarkdown`."""
+    return findings("pymarkdown", ["--strict-config", "--config", ROOT / ".pymarkdown", "scan", "--recurse", path])
+
+
+def yaml_lint(path: Path) -> str:
+    """Lint a YAML file, or all those in a folder, warnings included; the exceptions are in `.yamllint`."""
+    return findings("yamllint", ["--strict", "--format=parsable", "--config-file", ROOT / ".yamllint", path])
+
+
+def workflow_check(path: Path, schema: Literal["github-workflows", "gitlab-ci"]) -> str:
+    """Check a pipeline against the schema that its platform publishes, as vendored in check-jsonschema."""
+    options = WORKFLOW_SCHEMAS[schema]
+    return findings("check-jsonschema", ["--builtin-schema", f"vendor.{schema}", *options, path])
+
+
+def jsonschema_check(path: Path, schema: Path) -> str:
+    """Check a YAML or JSON file against a JSON Schema of our own, and the schema against its metaschema."""
+    return findings("check-jsonschema", ["--check-metaschema", schema]) or findings(
+        "check-jsonschema", ["--schemafile", schema, path]
+    )
+
+
+# Privileges
+
+
+def unprivileged() -> Identity:
+    """Who runs a server that refuses root: `Popen(command, **unprivileged())`. Without root: whoever runs the tests."""
+    if os.geteuid() != 0:
+        return {}
+    account = pwd.getpwnam(UNPRIVILEGED_USER)
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+@contextmanager
+def unprivileged_folder() -> Iterator[Path]:
+    """Make a folder that `unprivileged()` owns and can reach: pytest's own are closed to others."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as temporary:
+        identity = unprivileged()
+        if identity:
+            os.chown(temporary, identity["user"], identity["group"])
+        yield Path(temporary)
+
+
+def powerless(command: Sequence[str | Path]) -> list[str]:
+    """Make a command obey permissions even for root, to test what happens to our program in a read-only folder.
+
+    Another user could not start it where Python itself lives in root's home; root without capabilities can, and is
+    bound by the permissions of its own files like anybody else.
+    """
+    prefix = [tool("setpriv"), "--bounding-set=-all", "--inh-caps=-all", "--"] if os.geteuid() == 0 else []
+    return [*prefix, *map(str, command)]
