@@ -58,5 +58,5 @@ class UserError(Exception):
         self.problems = problems
 
 
-class Conflict(UserError):
+class ConflictError(UserError):
     """The input is good, but writing would destroy something a person made (exit 1, not 2)."""

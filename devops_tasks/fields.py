@@ -15,6 +15,9 @@ from devops_tasks.errors import Fault, KeyPath
 Tree = Any
 """``str | list[Tree] | dict[str, Tree]``; recursive, so left to the functions that walk it."""
 
+Built = Any
+"""The value that a shape makes of a tree."""
+
 Schema = dict[str, Any]
 T = TypeVar("T")
 MISSING = object()
@@ -109,7 +112,7 @@ class Record:
         """Collect the fields in the order in which they are written; ``for_`` is the key ``for``."""
         cls.fields = {name.rstrip("_"): field for name, field in vars(cls).items() if isinstance(field, Field)}
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, **values: Built) -> None:
         """Take one value per field, by the names of the fields."""
         self.__dict__.update(values)
 
@@ -157,7 +160,7 @@ class Builder:
             return self._entries(shape, tree, path)
         return self._nested(shape, tree, path)
 
-    def _scalar(self, kind: Kind[Any], tree: Tree, path: KeyPath) -> Any:
+    def _scalar(self, kind: Kind[Any], tree: Tree, path: KeyPath) -> Built:
         if not isinstance(tree, str):
             found = "a list" if isinstance(tree, list) else "a group of keys"
             return self.fault(path, f"expected {kind.expected}, found {found}", code="wrong-type")
@@ -170,7 +173,7 @@ class Builder:
             mend = nearest(tree, kind.choices) if kind.choices else ""
             return self.fault(path, f"expected {error}, found {shorten(tree)}", mend)
 
-    def _list(self, shape: Listing[Any], tree: Tree, path: KeyPath) -> Any:
+    def _list(self, shape: Listing[Any], tree: Tree, path: KeyPath) -> Built:
         if tree == "none" and not shape.least:
             tree = []
         if not isinstance(tree, list):
@@ -191,7 +194,7 @@ class Builder:
             elif isinstance(name, str):
                 seen[name.casefold()] = index
 
-    def _entries(self, shape: Entries[Any], tree: Tree, path: KeyPath) -> Any:
+    def _entries(self, shape: Entries[Any], tree: Tree, path: KeyPath) -> Built:
         if not isinstance(tree, dict):
             return self.fault(path, "expected a group of keys", "write 'KEY: value' lines below it", "wrong-type")
         for name in tree:
@@ -201,7 +204,7 @@ class Builder:
                 self.fault((*path, name), f"expected {error}, found {shorten(name)}", code="invalid-key")
         return {name: self.build(shape.value, value, (*path, name)) for name, value in tree.items()}
 
-    def _nested(self, shape: Nested[Any], tree: Tree, path: KeyPath) -> Any:
+    def _nested(self, shape: Nested[Any], tree: Tree, path: KeyPath) -> Built:
         if shape.none and tree == "none":
             return None
         if isinstance(tree, str) and shape.scalar:
@@ -218,7 +221,7 @@ class Builder:
                 self.fault((*path, name), "not built yet", "leave it out for now", "not-built")
         return shape.record(**{attribute(name): self._field(name, tree, path, fields[name]) for name in fields})
 
-    def _field(self, name: str, tree: dict[str, Tree], path: KeyPath, field: Field) -> Any:
+    def _field(self, name: str, tree: dict[str, Tree], path: KeyPath, field: Field) -> Built:
         if name in tree and not field.later:
             return self.build(field.shape, tree[name], (*path, name))
         if field.required and isinstance(field.shape, Nested):

@@ -4,15 +4,17 @@ Lives here: the Jinja environment, its cache of compiled templates, the expansio
 and the parts of files that the document shows. Must not: arithmetic, decisions, writing.
 """
 
+import os
 import re
-from collections.abc import Iterator, Mapping
-from os import walk
-from os.path import join, relpath
+import stat
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
+from devops_tasks import __version__
 from devops_tasks.filters import FILTERS
 
 DOCUMENT = "tasks.md"
@@ -21,6 +23,9 @@ TELLING_LINES = 20
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _LANGUAGES = {"yml": "yaml", "yaml": "yaml", "sh": "bash", "sql": "sql", "json": "json", "md": "markdown"}
 
+Data = Any
+"""A value of the plan: dict, list, text, whole number, boolean or None."""
+
 Files = dict[str, str]
 """A bundle in memory: POSIX path inside the bundle to text."""
 
@@ -28,8 +33,8 @@ Files = dict[str, str]
 class _Environment(jinja2.Environment):
     """Looks up names in dicts as keys only: the plan is plain data, and its keys may be called ``items``."""
 
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        if type(obj) is dict:
+    def getattr(self, obj: Data, attribute: str) -> Data:
+        if isinstance(obj, dict):
             return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
         return super().getattr(obj, attribute)
 
@@ -38,6 +43,19 @@ def templates_folder() -> Path:
     """Find the built-in templates: inside the package when installed, beside it in a checkout."""
     packaged = Path(__file__).parent / "templates"
     return packaged if packaged.is_dir() else Path(__file__).parent.parent / "templates"
+
+
+def cache_folder() -> str | None:
+    """Make the user's private folder for compiled templates; None where there is none that only this user can write."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    folder = Path(base).expanduser() / "devops-tasks" / f"{__version__}-{sys.implementation.cache_tag}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.lstat()
+    except OSError:
+        return None
+    private = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o022
+    return str(folder) if private else None
 
 
 class Renderer:
@@ -98,12 +116,10 @@ PLURALS = {
 
 
 def _template_names(folder: Path) -> Iterator[str]:
-    for place, _, names in walk(folder):
-        inside = relpath(place, folder).replace("\\", "/")
-        if not any(step.startswith("_") for step in inside.split("/")):
-            yield from (
-                join("" if inside == "." else inside, name).replace("\\", "/") for name in names if name.endswith(".j2")
-            )
+    for place, _, names in os.walk(folder):
+        inside = Path(place).relative_to(folder)
+        if not any(step.startswith("_") for step in inside.parts):
+            yield from ((inside / name).as_posix() for name in names if name.endswith(".j2"))
 
 
 def _nonblank(path: str, text: str) -> Iterator[tuple[str, str]]:
@@ -111,7 +127,7 @@ def _nonblank(path: str, text: str) -> Iterator[tuple[str, str]]:
         yield path, text.strip("\n") + "\n"
 
 
-def _shower(files: Files) -> Any:
+def _shower(files: Files) -> Callable[..., dict[str, Data]]:
     def show(path: str, start: str = "") -> dict[str, Any]:
         """Give a file as the document shows it: whole, or its telling part that begins at the line ``start``."""
         text = files[path]

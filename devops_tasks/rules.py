@@ -15,6 +15,7 @@ from devops_tasks.spec import Alert, Criterion, Service, Spec
 from devops_tasks.units import Duration, Quantity
 
 Faults = Iterator[Fault]
+_LONGEST_INTERVAL = 75  # seconds: four samples in the five minutes that every rule looks at
 _COLOURS = ("blue", "green")
 
 
@@ -140,7 +141,7 @@ def _assignment(spec: Spec) -> Faults:
 def _intervals(spec: Spec) -> Faults:
     for name in ("scrape_interval", "evaluation_interval"):
         seconds = getattr(spec.monitoring, name).seconds
-        if not 1 <= seconds <= 75 or seconds % 1:
+        if not 1 <= seconds <= _LONGEST_INTERVAL or seconds % 1:
             what = "must be whole seconds from 1s to 75s: every rule looks at 5m, and needs four samples in it"
             yield Fault(("monitoring", name), what, "15s is usual", "order")
 

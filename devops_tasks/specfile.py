@@ -19,6 +19,8 @@ from devops_tasks.spec import SPEC, Spec
 MOST_BYTES = 1_000_000
 MOST_NODES = 50_000
 MOST_DEPTH = 40
+Event = Any
+"""An event of the YAML parser, which has no type of its own worth naming."""
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -119,11 +121,11 @@ class _Parser:
                 tree = self._node(event, events, ())
         return {} if tree is None else tree
 
-    def _problem(self, event: Any, what: str, mend: str = "", code: str = "yaml", path: KeyPath = ()) -> None:
+    def _problem(self, event: Event, what: str, mend: str = "", code: str = "yaml", path: KeyPath = ()) -> None:
         mark = event.start_mark
         self.problems.append(Problem(self.where, what, mend, code, mark.line + 1, mark.column + 1, key_text(path)))
 
-    def _node(self, event: Any, events: Iterator[Any], path: KeyPath) -> Tree:
+    def _node(self, event: Event, events: Iterator[Any], path: KeyPath) -> Tree:
         self.nodes += 1
         if self.nodes > MOST_NODES or len(path) > MOST_DEPTH:
             what = "too deeply nested" if len(path) > MOST_DEPTH else "too many values"
@@ -138,14 +140,14 @@ class _Parser:
             self.anchors[event.anchor] = tree
         return tree
 
-    def _content(self, event: Any, events: Iterator[Any], path: KeyPath) -> Tree:
+    def _content(self, event: Event, events: Iterator[Any], path: KeyPath) -> Tree:
         if isinstance(event, yaml.ScalarEvent):
             return None if event.style is None and event.value in {"", "~", "null", "Null", "NULL"} else event.value
         if isinstance(event, yaml.SequenceStartEvent):
             return self._sequence(events, path)
         return self._mapping(events, path)
 
-    def _alias(self, event: Any, path: KeyPath) -> Tree:
+    def _alias(self, event: Event, path: KeyPath) -> Tree:
         if event.anchor not in self.anchors:
             self._problem(event, f"the alias *{event.anchor} has no anchor before it", path=path)
             return None

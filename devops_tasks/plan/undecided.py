@@ -1,7 +1,7 @@
 """What nobody has decided yet: the literal that stands for it in a manifest, and the list that ``check`` prints."""
 
 from collections.abc import Iterator
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from devops_tasks.errors import KeyPath, key_text
 from devops_tasks.fields import Record, attribute
@@ -29,7 +29,7 @@ def plan_undecided(spec: Spec) -> list[Undecided]:
     return [{"key": key_text(path), "doc": doc} for path, doc in _walk(spec, ()) if not _moot(spec, path)]
 
 
-def _walk(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+def _walk(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     if isinstance(value, tuple):
         for index, item in enumerate(value):
             yield from _walk(item, (*path, index))

@@ -1,0 +1,137 @@
+"""Commands, options, help: each body calls one function of a room and prints what it returns.
+
+Lives here: the command line. Results go to stdout, everything else to stderr. Must not: an ``if`` about the domain.
+"""
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from devops_tasks.errors import ConflictError, Problem, UserError
+
+if TYPE_CHECKING:
+    from devops_tasks.generate import Report
+    from devops_tasks.render import Renderer
+    from devops_tasks.specfile import Source
+
+app = typer.Typer(
+    name="devops-tasks",
+    help="Turn one spec into a sprint's tasks.md and the infrastructure files that it talks about.",
+    epilog="Exit codes: 0 done, 1 findings or conflict, 2 bad input or usage, 3 our own bug, 130 interrupted.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Specs = Annotated[list[Path], typer.Argument(metavar="SPEC...", help="One spec, or several.")]
+Output = Annotated[Path | None, typer.Option("-o", "--output", help="The bundle's folder; the spec's own by default.")]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the spec.")
+]
+Today = Annotated[str, typer.Option(metavar="DATE", help="The date that a changed document carries.")]
+Json = Annotated[bool, typer.Option("--json", help="Print results as JSON.")]
+
+
+def refuse(error: UserError) -> int:
+    """Print every problem of an error and give the exit code that it ends with."""
+    for problem in error.problems:
+        print(problem, file=sys.stderr)
+    return 1 if isinstance(error, ConflictError) else 2
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """Hold the options of the tool itself."""
+    if version:
+        from devops_tasks import __version__
+
+        print(f"devops-tasks {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def generate(
+    specs: Specs,
+    output: Output = None,
+    assignments: Assignments = None,
+    today: Today = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Print the changes as a diff, and do nothing.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Do nothing; exit 1 if anything would change.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over files that were edited.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Render a spec's bundle into a folder; with several specs, each into a folder of its own."""
+    from devops_tasks.generate import folder_of, plan_folder, write_folder
+
+    _date(today)
+    renderer, reports, codes = _renderer(), [], [0]
+    for spec in specs:
+        try:
+            source = _source(spec, assignments)
+            bundle, report = plan_folder(renderer, source, folder_of(source, output, several=len(specs) > 1), today)
+            if not (dry_run or diff or check):
+                report = write_folder(bundle, report, overwrite=force)
+            reports.append(report)
+        except UserError as error:
+            codes.append(refuse(error))
+    _print_reports(reports, as_json=as_json, diff=diff)
+    actions = {change.action for report in reports for change in report.changes}
+    found = "conflict" in actions or (check and actions - {"unchanged"})
+    raise typer.Exit(max(*codes, int(bool(found))))
+
+
+def _date(today: str) -> None:
+    from devops_tasks.units import parse_date
+
+    try:
+        if today:
+            parse_date(today)
+    except ValueError as error:
+        raise UserError(Problem("--today", f"expected {error}, found {today!r}", "", "usage")) from None
+
+
+def _source(spec: Path, assignments: Iterable[str] | None) -> "Source":
+    from devops_tasks.specfile import override, read_spec
+
+    return override(read_spec(spec), tuple(assignments or ()))
+
+
+def _renderer() -> "Renderer":
+    from devops_tasks.render import Renderer, cache_folder, templates_folder
+
+    return Renderer(templates_folder(), cache_folder())
+
+
+def _print_reports(reports: "list[Report]", *, as_json: bool, diff: bool) -> None:
+    from devops_tasks.merge import difference
+
+    if as_json:
+        print(json.dumps([{"folder": report.folder, "changes": _rows(report)} for report in reports], indent=1))
+        return
+    for report in reports:
+        for change in report.changes:
+            if diff:
+                print(*difference(change), sep="\n", end="\n" if change.old != change.new else "")
+            elif change.action != "unchanged":
+                print(f"{change.action:9} {report.folder}/{change.path}")
+        _summary(report)
+
+
+def _rows(report: "Report") -> list[dict[str, str]]:
+    return [{"path": change.path, "action": change.action} for change in report.changes]
+
+
+def _summary(report: "Report") -> None:
+    counts: dict[str, int] = {}
+    for change in report.changes:
+        counts[change.action] = counts.get(change.action, 0) + 1
+    told = ", ".join(f"{count} {action}" for action, count in sorted(counts.items()))
+    print(f"{report.folder}: {told}", file=sys.stderr)

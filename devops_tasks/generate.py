@@ -1,0 +1,93 @@
+"""The road from a spec to a bundle: read it first, everything else hangs on it.
+
+Lives here: calling the rooms in turn. Must not: logic, printing, options.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+from devops_tasks import __version__
+from devops_tasks.checks import check_bundle
+from devops_tasks.disk import check_folder, read_files, read_lock, write_changes
+from devops_tasks.errors import ConflictError, Problem, UserError
+from devops_tasks.lock import Lock, digest
+from devops_tasks.merge import Change, force, plan_changes
+from devops_tasks.plan import plan_bundle
+from devops_tasks.render import Files, Renderer
+from devops_tasks.specfile import Loaded, Source, load_spec
+
+
+class Bundle(NamedTuple):
+    """A bundle in memory, and the spec that it was made from."""
+
+    loaded: Loaded
+    files: Files
+    today: str
+
+
+class Report(NamedTuple):
+    """What a run did, or would do, to one folder."""
+
+    folder: str
+    changes: list[Change]
+
+
+def render_bundle(renderer: Renderer, source: Source, today: str = "") -> Bundle:
+    """Make the bundle of a spec in memory; raises ``UserError`` with every fault of the spec."""
+    loaded = load_spec(source)
+    plan = plan_bundle(loaded.spec, date.fromisoformat(today) if today else None)
+    files = renderer.render(plan)
+    problems = check_bundle(plan, files)
+    if problems:
+        msg = "the bundle contradicts itself:\n" + "\n".join(str(problem) for problem in problems)
+        raise AssertionError(msg)
+    return Bundle(loaded, files, today)
+
+
+def dated_bundle(renderer: Renderer, source: Source, last: Lock | None, today: str = "") -> Bundle:
+    """Make the bundle under the date of the last run, and under ``today`` only when another byte changes too."""
+    kept = last.today if last else today
+    bundle = render_bundle(renderer, source, kept)
+    if last is None or not today or today == kept or _digests(bundle.files) == last.files:
+        return bundle
+    return render_bundle(renderer, source, today)
+
+
+def _digests(files: Mapping[str, str]) -> dict[str, str]:
+    return {path: digest(text.encode()) for path, text in files.items()}
+
+
+def plan_folder(renderer: Renderer, source: Source, folder: Path, today: str = "") -> tuple[Bundle, Report]:
+    """Make a bundle and hold it against a folder, without writing."""
+    check_folder(folder)
+    last = read_lock(folder)
+    bundle = dated_bundle(renderer, source, last, today)
+    disk = read_files(folder, {**bundle.files, **(last.files if last else {})})
+    return bundle, Report(str(folder), plan_changes(disk, bundle.files, last))
+
+
+def write_folder(bundle: Bundle, report: Report, *, overwrite: bool = False) -> Report:
+    """Write a planned bundle; raises ``ConflictError`` with every edited file unless ``overwrite``, and writes nothing then."""
+    changes = force(report.changes) if overwrite else report.changes
+    conflicts = [change.path for change in changes if change.action == "conflict"]
+    if conflicts:
+        mend = "keep your edit by moving it aside, or write over it with --force"
+        raise ConflictError(*(Problem(path, "differs from what was generated", mend, "conflict") for path in conflicts))
+    lock = Lock(__version__, bundle.today, bundle.loaded.tree, _digests(bundle.files))
+    write_changes(Path(report.folder), changes, lock)
+    return report._replace(changes=changes)
+
+
+def folder_of(source: Source, output: Path | None, *, several: bool) -> Path:
+    """Choose where a bundle goes: the spec's own folder, ``output``, or a folder per slug in it.
+
+    Raises ``UserError`` where several specs have no output folder.
+    """
+    if several and output is None:
+        raise UserError(Problem("generate", "several specs need an output folder", "name it with -o", "usage"))
+    if several:
+        assert output is not None  # noqa: S101 - for the type checker: the line above raises
+        return output / load_spec(source).spec.feature.slug
+    return output or Path(source.where).parent
