@@ -15,7 +15,10 @@ Value = str | int | bool | None
 _YAML_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*(?:[:@][A-Za-z0-9_./-]+)*")
 _YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 _MARKDOWN = re.compile(r"([\\`*\[\]<>|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=[#\w]+;))")
-_MARKDOWN_START = re.compile(r"^(\s*)([#+=-]|\d+[.)])")
+_MARKDOWN_START = re.compile(r"^([#+=-]|\d+[.)])")
+_URL_COLON = re.compile(r"(?<=http):(?=//)|(?<=https):(?=//)")
+_HEADING_END = re.compile(r"(\s#*)#$")
+_EDGE_SPACES = re.compile(r"^\s+|\s+$")
 _SHELL_SAFE = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 
 
@@ -57,16 +60,19 @@ def md(value: Value) -> str:
     if value is None:
         return TO_BE_DECIDED
     lines = text_of(value).split("\n")
-    return "  \n".join(_escape_line(line) for line in lines)
+    return "\\\n".join(_escape_line(line) for line in lines)
 
 
 def _escape_line(line: str) -> str:
-    return _MARKDOWN_START.sub(_escape_start, _MARKDOWN.sub(r"\\\1", line))
+    escaped = _URL_COLON.sub(r"\:", _MARKDOWN.sub(r"\\\1", line))
+    escaped = _MARKDOWN_START.sub(_escape_start, escaped)
+    escaped = _HEADING_END.sub(r"\1\\#", escaped)
+    return _EDGE_SPACES.sub(lambda spaces: "".join(f"&#{ord(space)};" for space in spaces[0]), escaped)
 
 
 def _escape_start(match: re.Match[str]) -> str:
-    marker = match[2]
-    return match[1] + (f"{marker[:-1]}\\{marker[-1]}" if marker[-1] in ".)" else f"\\{marker}")
+    marker = match[1]
+    return f"{marker[:-1]}\\{marker[-1]}" if marker[-1] in ".)" else f"\\{marker}"
 
 
 def md_cell(value: Value) -> str:
@@ -78,11 +84,27 @@ def md_code(value: Value) -> str:
     """Print a Markdown code span, fenced by more backticks than the text holds in a row."""
     if value is None:
         return TO_BE_DECIDED
-    text = text_of(value).replace("\n", " ").replace("|", "\\|")
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    text = text_of(value).replace("\n", " ")
+    longest = _longest_run(text)
     fence = "`" * (longest + 1)
     pad = " " if longest or text.strip() != text else ""
     return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def md_cell_code(value: Value) -> str:
+    """Print a code span in a cell of a Markdown table, the one place where a pipe is escaped inside code."""
+    return md_code(value).replace("|", "\\|")
+
+
+def md_fence(value: Value, language: str = "text") -> str:
+    """Print a fenced block of Markdown that holds the text verbatim, whatever backticks are in it."""
+    text = text_of(value)
+    fence = "`" * max(3, _longest_run(text) + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _longest_run(text: str) -> int:
+    return max((len(run) for run in re.findall(r"`+", text)), default=0)
 
 
 def md_target(value: Value) -> str:
@@ -132,6 +154,11 @@ def mermaid(value: Value) -> str:
     return '"' + re.sub(r'[#"<>&`;\\{}\[\]()|]', lambda match: f"#{ord(match[0])};", text) + '"'
 
 
+def mermaid_id(value: Value) -> str:
+    """Print the identifier of a Mermaid node; give it a kind before the name, since Mermaid keeps some words."""
+    return re.sub(r"[^A-Za-z0-9]", "_", text_of(value))
+
+
 def comment(value: Value) -> str:
     """Print text inside a comment that ends with the line."""
     return text_of(value).replace("\n", " ")
@@ -144,6 +171,8 @@ FILTERS = {
     "md": md,
     "md_cell": md_cell,
     "md_code": md_code,
+    "md_cell_code": md_cell_code,
+    "md_fence": md_fence,
     "md_target": md_target,
     "sh": sh,
     "promql": promql,
@@ -152,5 +181,6 @@ FILTERS = {
     "workflow": workflow,
     "sql": sql,
     "mermaid": mermaid,
+    "mermaid_id": mermaid_id,
     "comment": comment,
 }
