@@ -223,12 +223,13 @@ DERIVED: tuple[Derived, ...] = (
             lambda root, _: slugify(root["feature"]["name"])),
     Derived("feature.team", "the slug", lambda root, _: root["feature"]["slug"]),
     Derived("services", "one api, <slug>-api", lambda root, _: [{"name": _named(root, "api")}]),
-    Derived("rollback.criteria", "latency_p95 above 500ms for 5m and error_ratio above 2% for 5m; failure_ratio above 2% "
-            "for 5m where every service is a worker", _criteria),
+    Derived("rollback.criteria", "latency_p95 above 500ms for 5m and error_ratio above 2% for 5m; "
+            "failure_ratio above 2% for 5m where every service is a worker", _criteria),
     Derived("databases", "one PostgreSQL, <slug>-db", lambda root, _: [{"name": _named(root, "db")}]),
     Derived("caches", "one Redis, <slug>-cache", lambda root, _: [{"name": _named(root, "cache")}]),
     Derived("platform.namespaces.production", "the slug", lambda root, _: root["feature"]["slug"]),
-    Derived("platform.namespaces.staging", "the slug and -staging", lambda root, _: f"{root['feature']['slug']}-staging"),
+    Derived("platform.namespaces.staging", "the slug and -staging",
+            lambda root, _: f"{root['feature']['slug']}-staging"),
     Derived("platform.secret_store.path", "the slug", lambda root, _: root["feature"]["slug"]),
     Derived("services[].health.port", "the service's port", lambda _, item: item["port"]),
     Derived("services[].metrics.port", "the service's port", lambda _, item: item["port"]),
@@ -247,7 +248,7 @@ DERIVED: tuple[Derived, ...] = (
         Derived(f"databases[].{environment}.{name}", doc, compute)
         for environment, replicas, connections in (("staging", "0", "100"), ("production", "2", "200"))
         for name, doc, compute in (
-            ("class", f"{_SIZES[environment]} where it is managed on aws, otherwise none", _database_class(environment)),
+            ("class", f"{_SIZES[environment]} where managed on aws, otherwise none", _database_class(environment)),
             ("memory", "the memory of the class where it is known", _database_size(environment, 0)),
             ("cpu", "the processors of the class where it is known", _database_size(environment, 1)),
             ("read_replicas", replicas, _constant(replicas)),
@@ -258,9 +259,12 @@ DERIVED: tuple[Derived, ...] = (
     Derived("caches[].port", "6379 for redis", _constant("6379")),
     *(
         Derived(f"caches[].{environment}.{name}", doc, compute)
-        for environment, size, cluster in (("staging", "cache.t3.micro", "false"), ("production", "cache.r5.large", "true"))
+        for environment, size, cluster in (
+            ("staging", "cache.t3.micro", "false"),
+            ("production", "cache.r5.large", "true"),
+        )
         for name, doc, compute in (
-            ("class", f"{size} where it is managed on aws, otherwise none", _cache_class(size)),
+            ("class", f"{size} where managed on aws, otherwise none", _cache_class(size)),
             ("cluster", cluster, _constant(cluster)),
         )
     ),
@@ -279,10 +283,9 @@ def complete(tree: Tree) -> dict[str, Tree]:
     for row in DERIVED:
         *steps, name = row.path.split(".")
         for holder, item in _holders(root, root, steps):
-            if name not in holder:
-                value = row.compute(root, item)
-                if value is not None:
-                    holder[name] = fill(_shape([*steps, name]), value)
+            value = None if name in holder else row.compute(root, item)
+            if value is not None:
+                holder[name] = fill(_shape([*steps, name]), value)
     return root
 
 

@@ -150,7 +150,7 @@ class Builder:
         """Note one fault and go on."""
         self.faults.append(Fault(path, what, mend, code))
 
-    def build(self, shape: Shape, tree: Tree, path: KeyPath = ()) -> Any:
+    def build(self, shape: Shape, tree: Tree, path: KeyPath = ()) -> Built:
         """Build the value of a shape, or None where the tree has a fault."""
         if isinstance(shape, Kind):
             return self._scalar(shape, tree, path)

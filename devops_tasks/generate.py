@@ -69,7 +69,7 @@ def plan_folder(renderer: Renderer, source: Source, folder: Path, today: str = "
 
 
 def write_folder(bundle: Bundle, report: Report, *, overwrite: bool = False) -> Report:
-    """Write a planned bundle; raises ``ConflictError`` with every edited file unless ``overwrite``, and writes nothing then."""
+    """Write a planned bundle; raises ``ConflictError`` naming every edited file, and writes nothing, unless told to."""
     changes = force(report.changes) if overwrite else report.changes
     conflicts = [change.path for change in changes if change.action == "conflict"]
     if conflicts:

@@ -11,11 +11,12 @@ from devops_tasks.defaults import TASK_IDS
 from devops_tasks.errors import Fault, KeyPath
 from devops_tasks.fields import nearest
 from devops_tasks.metrics import METRICS, parse_threshold
-from devops_tasks.spec import Alert, Criterion, Service, Spec
+from devops_tasks.spec import Alert, Cache, Criterion, Database, ExternalService, Queue, Service, Spec
 from devops_tasks.units import Duration, Quantity
 
 Faults = Iterator[Fault]
 _LONGEST_INTERVAL = 75  # seconds: four samples in the five minutes that every rule looks at
+_Named = Service | Database | Cache | Queue | ExternalService
 _COLOURS = ("blue", "green")
 
 
@@ -40,7 +41,7 @@ def _dates(spec: Spec) -> Faults:
 
 def _names(spec: Spec) -> Faults:
     seen: dict[str, str] = {}
-    groups = {
+    groups: dict[str, tuple[_Named, ...]] = {
         "services": spec.services,
         "databases": spec.databases,
         "caches": spec.caches,
@@ -61,7 +62,7 @@ def _names(spec: Spec) -> Faults:
 
 
 def _needs(spec: Spec) -> Faults:
-    groups = (spec.databases, spec.caches, spec.queues, spec.external_services)
+    groups: tuple[tuple[_Named, ...], ...] = (spec.databases, spec.caches, spec.queues, spec.external_services)
     known = tuple(item.name for group in groups for item in group)
     for index, service in enumerate(spec.services):
         for position, name in enumerate(service.needs):
@@ -212,7 +213,10 @@ def _buckets(spec: Spec) -> Faults:
 
 
 def _bounds(spec: Spec, service: Service, path: KeyPath) -> Faults:
-    rows = (*spec.rollback.criteria, *(alert for alert in spec.alerts if alert.service in {None, service.name}))
+    rows: tuple[Alert | Criterion, ...] = (
+        *spec.rollback.criteria,
+        *(alert for alert in spec.alerts if alert.service in {None, service.name}),
+    )
     for row in rows:
         if row.metric == "latency_p95" and isinstance(row.above, Duration):
             if row.above not in service.latency_buckets:

@@ -178,7 +178,7 @@ class Experiment(Record):
 
     hypothesis: str = key(PARAGRAPH, "We believe that (who) will (do what) because (why)", required=True,
                           ask="Which hypothesis is being tested?",
-                          example="We believe that analysts will adopt saved reports because they save time")  # fmt: skip
+                          example="We believe that analysts will adopt reports because they save time")  # fmt: skip
     primary_metric: PrimaryMetric = key(nested(PrimaryMetric), "What the experiment is to move", required=True)
     leading_indicators: tuple[str, ...] = key(listing(SENTENCE), "Early signs that the metric will move", default=[])
     guardrails: tuple[str, ...] = key(listing(SENTENCE), "What must not get worse, in words", default=[])
@@ -227,7 +227,7 @@ class ServiceMetrics(Record):
 
     port: int = key(PORT, "The port that is scraped", derived=True)
     path: str = key(URL_PATH, "The path that is scraped", default="/metrics")
-    convention: str = key(choice("prometheus", "none", later=("otel", "micrometer")), "Whose metric names the service uses",
+    convention: str = key(choice("prometheus", "none", later=("otel", "micrometer")), "Whose metric names it uses",
                           default="prometheus")  # fmt: skip
 
 
@@ -447,7 +447,7 @@ class Platform(Record):
     namespaces: Namespaces = key(nested(Namespaces), "Where the workloads run", default={})
     rollout: str = key(choice("kubernetes", later=("argo-rollouts",)), "What shifts traffic", default="kubernetes")
     monitoring: str = key(choice("prometheus", "prometheus-operator"), "Who runs Prometheus", default="prometheus")
-    custom_metrics: str = key(choice("none", later=("prometheus-adapter",)), "Who serves request metrics to autoscalers",
+    custom_metrics: str = key(choice("none", later=("prometheus-adapter",)), "Who serves request metrics to HPAs",
                               default="none")  # fmt: skip
     secrets: str = key(
         choice("external-secrets", "manual"), "How secrets reach the cluster", default="external-secrets"

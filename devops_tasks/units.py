@@ -103,9 +103,9 @@ class Share(NamedTuple):
 
 
 class Rate(NamedTuple):
-    """Events in a unit of time; ``count`` is exact, ``unit`` is ``s``, ``min`` or ``h``."""
+    """Events in a unit of time; ``amount`` is exact, ``unit`` is ``s``, ``min`` or ``h``."""
 
-    count: Decimal
+    amount: Decimal
     unit: str
 
     @property
@@ -116,16 +116,16 @@ class Rate(NamedTuple):
     @property
     def text(self) -> str:
         """As the spec and the document print it: ``100/min``."""
-        return f"{plain(self.count)}/{self.unit}"
+        return f"{plain(self.amount)}/{self.unit}"
 
     def notations(self) -> Notations:
         """Give every notation that a template may print; ``value`` is per ``unit_seconds``."""
         return {
             "text": self.text,
-            "words": f"{plain(self.count)} per {({'s': 'second', 'min': 'minute', 'h': 'hour'})[self.unit]}",
+            "words": f"{plain(self.amount)} per {({'s': 'second', 'min': 'minute', 'h': 'hour'})[self.unit]}",
             "unit": self.unit,
             "unit_seconds": str(self.unit_seconds),
-            "value": plain(self.count),
+            "value": plain(self.amount),
         }
 
 
