@@ -1,0 +1,136 @@
+"""The command line as a user meets it: what it prints where, and with which code it ends."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.specs import MINIMAL
+
+
+def _run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "devops_tasks", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, stdin=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    path = tmp_path / "devops-tasks.yaml"
+    path.write_text(MINIMAL)
+    return path
+
+
+def test_generate_writes_beside_the_spec_and_names_every_file(spec: Path) -> None:
+    done = _run("generate", spec)
+    assert done.returncode == 0
+    assert f"create    {spec.parent}/tasks.md" in done.stdout.splitlines()
+    assert (spec.parent / "tasks.md").is_file()
+    assert "create" in done.stderr
+
+
+def test_a_second_run_says_that_nothing_changed(spec: Path) -> None:
+    _run("generate", spec)
+    done = _run("generate", spec)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "unchanged" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--diff", "--check"])
+def test_options_that_only_tell_write_nothing(spec: Path, option: str) -> None:
+    done = _run("generate", spec, "-o", spec.parent / "out", option)
+    assert done.returncode == (1 if option == "--check" else 0)
+    assert not (spec.parent / "out").exists()
+
+
+def test_a_diff_can_be_read_by_patch(spec: Path, tmp_path: Path) -> None:
+    _run("generate", spec, "-o", tmp_path / "a")
+    done = _run("generate", spec, "-o", tmp_path / "a", "--diff", "--set", "sprint.name=25")
+    subprocess.run(["/usr/bin/patch", "-p1", "-d", tmp_path / "a"], input=done.stdout, text=True, check=True)
+    assert _run("generate", spec, "-o", tmp_path / "a", "--check", "--set", "sprint.name=25").returncode == 0
+
+
+def test_check_is_quiet_when_nothing_would_change(spec: Path) -> None:
+    _run("generate", spec)
+    assert _run("generate", spec, "--check").returncode == 0
+
+
+def test_results_can_be_read_by_a_program(spec: Path) -> None:
+    reports = json.loads(_run("generate", spec, "--json").stdout)
+    assert [report["folder"] for report in reports] == [str(spec.parent)]
+    assert {"path": "tasks.md", "action": "create"} in reports[0]["changes"]
+
+
+def test_an_edited_file_ends_with_code_one_and_its_name(spec: Path) -> None:
+    _run("generate", spec)
+    (spec.parent / "tasks.md").write_text("mine")
+    done = _run("generate", spec)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("tasks.md: differs from what was generated (keep your edit")
+    assert _run("generate", spec, "--force").returncode == 0
+
+
+def test_bad_input_names_every_place_and_writes_nothing(spec: Path) -> None:
+    spec.write_text(MINIMAL.replace("engineer", "enginer") + "delivery: {pause: soon}\n")
+    done = _run("generate", spec, "-o", spec.parent / "out")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"{spec}:1:1: feature.engineer: required: Who owns the infrastructure work "
+        '(add it, for example engineer: "@dana")',
+        f"{spec}:3:3: feature.enginer: unknown key (did you mean engineer?)",
+        f"{spec}:11:12: delivery.pause: expected a duration such as 500ms, 5m or 30d, found 'soon'",
+    ]
+    assert not (spec.parent / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["generate"], "Missing argument"),
+        (["generate", "spec.yaml", "--nonsense"], "No such option"),
+        (["nonsense"], "No such command"),
+        (["generate", "nowhere.yaml"], "nowhere.yaml: no such file or directory"),
+        (["generate", "spec.yaml", "--today", "soon"], "--today: expected a date"),
+        (["generate", "spec.yaml", "--set", "nonsense"], "expected key=value"),
+        (["generate", "spec.yaml", "--set", "sprint.nme=1"], "--set sprint.nme: sprint.nme: unknown key"),
+        (["generate", "spec.yaml", "spec.yaml"], "several specs need an output folder"),
+    ],
+)
+def test_wrong_usage_ends_with_code_two_and_no_traceback(tmp_path: Path, arguments: list[str], message: str) -> None:
+    (tmp_path / "spec.yaml").write_text(MINIMAL)
+    done = _run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["spec.yaml"]
+
+
+def test_one_bad_spec_of_several_fails_alone(tmp_path: Path) -> None:
+    for slug in ("one", "three"):
+        (tmp_path / f"{slug}.yaml").write_text(MINIMAL.replace("name: Saved Reports", f"name: {slug}"))
+    (tmp_path / "two.yaml").write_text("feature: {}\n")
+    done = _run("generate", "one.yaml", "two.yaml", "three.yaml", "-o", "out", cwd=tmp_path)
+    assert done.returncode == 2
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["one", "three"]
+    assert "two.yaml:1:1: feature.name: required" in done.stderr
+
+
+def test_our_own_bug_ends_with_code_three_and_a_report(spec: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['devops-tasks', 'generate', sys.argv[1]]\n"
+        "import devops_tasks.generate as g\n"
+        "def broken(*_, **__): raise RuntimeError('boom')\n"
+        "g.plan_folder = broken\n"
+        "from devops_tasks.__main__ import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code, spec], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "a bug of ours" in done.stderr
+
+
+def test_the_version_is_the_package_s() -> None:
+    from devops_tasks import __version__
+
+    for arguments in (["--version"], ["--version", "generate"]):
+        assert _run(*arguments).stdout == f"devops-tasks {__version__}\n"

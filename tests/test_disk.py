@@ -1,0 +1,79 @@
+"""What reaches disk is whole, inside the folder, and never through a link."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from devops_tasks import disk
+from devops_tasks.errors import UserError
+from devops_tasks.lock import PATH, Lock
+from devops_tasks.merge import Change
+
+LOCK = Lock("0.1.0", "", {}, {})
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_changes_are_applied_and_the_lock_is_written(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old/gone.yml").write_text("old")
+    (tmp_path / "kept.yml").write_text("kept")
+    changes = [
+        Change("deep/new.yml", "create", None, b"new"),
+        Change("old/gone.yml", "remove", b"old", None),
+        Change("kept.yml", "keep", b"kept", None),
+    ]
+    disk.write_changes(tmp_path, changes, LOCK)
+    assert _names(tmp_path) == [PATH, "deep/new.yml", "kept.yml"]
+    assert (tmp_path / "deep/new.yml").read_bytes() == b"new"
+    assert not (tmp_path / "old").exists(), "a folder that removal emptied goes too"
+    assert disk.read_lock(tmp_path) == LOCK
+
+
+def test_scripts_can_be_run_and_manifests_cannot(tmp_path: Path) -> None:
+    disk.write_changes(tmp_path, [Change("a.sh", "create", None, b""), Change("a.yml", "create", None, b"")], LOCK)
+    assert os.access(tmp_path / "a.sh", os.X_OK)
+    assert not (tmp_path / "a.yml").stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize("path", ["../out", "a/../../out", "/etc/out", "", "a\\b", "a\0b"])
+def test_a_path_that_leaves_the_folder_is_refused(tmp_path: Path, path: str) -> None:
+    with pytest.raises(UserError, match="leaves the output folder"):
+        disk.contained(tmp_path, path)
+
+
+@pytest.mark.parametrize("path", ["tasks.md", "a/b/c.yml", "..a/b", "a..b"])
+def test_a_path_inside_the_folder_is_taken(tmp_path: Path, path: str) -> None:
+    assert disk.contained(tmp_path, path) == tmp_path / path
+
+
+@pytest.mark.parametrize("target", ["elsewhere", "nowhere"])
+def test_a_link_is_never_followed_not_even_a_dangling_one(tmp_path: Path, target: str) -> None:
+    folder, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    (folder / "monitoring").symlink_to(tmp_path / target)
+    with pytest.raises(UserError, match="is a link, and links are not followed"):
+        disk.write_changes(folder, [Change("monitoring/a.yml", "create", None, b"x")], LOCK)
+    assert _names(elsewhere) == []
+    assert not (folder / PATH).exists()
+
+
+def test_nothing_is_in_place_when_one_file_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "b").write_text("a file where a folder is wanted")
+    with pytest.raises(UserError):
+        disk.write_changes(tmp_path, [Change(path, "create", None, b"x") for path in ("a.yml", "b/c.yml")], LOCK)
+    assert _names(tmp_path) == ["b"]
+
+
+def test_an_output_folder_that_is_a_file_or_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.raises(UserError, match="is a file, not a folder"):
+        disk.check_folder(tmp_path / "file")
+    with pytest.raises(UserError, match="is a link"):
+        disk.check_folder(tmp_path / "link")
+    disk.check_folder(tmp_path / "not there yet")

@@ -1,0 +1,158 @@
+"""Any text in, the same text out, as read by a parser of the language."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+import yaml
+from hypothesis import example, given, strategies as st
+from markdown_it import MarkdownIt
+
+from devops_tasks import filters
+
+HOSTILE = [
+    "plain",
+    'it\'s "quoted" `here`',
+    "a | b || c",
+    "{{ x }} {% y %} ${{ z }} $(id) ${HOME} $var",
+    "--- - [x] # heading ``` ~~~",
+    "- item",
+    "1. first",
+    "# heading",
+    "+ plus",
+    "=====",
+    "> quote",
+    "<b>bold</b> &amp; &#35; <!-- c -->",
+    "on",
+    "null",
+    "1e3",
+    "0x10",
+    "012",
+    "12:30",
+    "2026-12-01",
+    "~",
+    "=",
+    "<<",
+    "trailing space ",
+    " leading space",
+    "back\\slash \\n \\",
+    "emoji \U0001f680 r\u0301 \u200f\u202e rtl",
+    "[link](http://x) ![image](y) *em* __strong__ ~~gone~~",
+    "a: b #c",
+    "*alias &anchor !tag @at %percent",
+    "\ufeff nbsp\u00a0",
+    "x" * 10_000,
+]
+TEXT = st.text(
+    st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="\u2028\u2029\ufffe\uffff"), min_size=1
+)
+
+
+def _hostile(test: Callable[[str], None]) -> Callable[[], None]:
+    for text in HOSTILE:
+        test = example(text)(test)
+    return given(TEXT)(test)
+
+
+@_hostile
+def test_yaml_reads_back_as_the_same_string(text: str) -> None:
+    assert yaml.safe_load(f"key: {filters.yaml(text)}\n") == {"key": text}
+    assert yaml.safe_load(f"- {filters.yaml_text(text)} # comment\n") == [text]
+
+
+@pytest.mark.parametrize("value", [True, False, 3000, 0])
+def test_yaml_keeps_numbers_and_booleans(value: object) -> None:
+    assert yaml.safe_load(filters.yaml(value)) is value or yaml.safe_load(filters.yaml(value)) == value  # type: ignore[arg-type]
+
+
+@_hostile
+def test_a_shell_word_is_one_word_and_the_same(text: str) -> None:
+    script = f"printf %s {filters.sh(text)}"
+    done = subprocess.run(["/bin/bash", "-c", script], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"})
+    assert done.stdout.decode() == text
+
+
+@_hostile
+def test_json_reads_back(text: str) -> None:
+    assert json.loads(filters.json_value({"k": [text]})) == {"k": [text]}
+
+
+def _text(markdown: str) -> str:
+    """Read the text of a document that must be one paragraph of plain text."""
+    blocks = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(markdown)
+    assert [block.type for block in blocks] == ["paragraph_open", "inline", "paragraph_close"], markdown
+    children = blocks[1].children or []
+    assert {child.type for child in children} <= {"text", "text_special", "softbreak"}, markdown
+    return "".join(child.content for child in children)
+
+
+@_hostile
+def test_markdown_is_one_paragraph_of_that_text(text: str) -> None:
+    assert _text(f"**Label:** {filters.md(text)}\n".replace("**Label:** ", "Label: ")) == f"Label: {text}"
+
+
+@_hostile
+def test_markdown_at_the_start_of_a_line_is_still_text(text: str) -> None:
+    if text.strip():
+        assert _text(filters.md(text) + "\n") == text
+
+
+@_hostile
+def test_a_cell_stays_one_cell(text: str) -> None:
+    table = f"| a | b |\n|---|---|\n| {filters.md_cell(text)} | {filters.md_cell_code(text)} |\n"
+    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(table)
+    assert [token.type for token in tokens].count("td_open") == 2
+    inlines = [token for token in tokens if token.type == "inline"]
+    assert "".join(child.content for child in inlines[2].children or []).strip() == text.strip()
+
+
+def test_an_undecided_value_says_so_in_the_document_and_nowhere_else() -> None:
+    assert filters.md(None) == filters.md_cell(None) == filters.md_code(None) == "*to be decided*"
+    with pytest.raises(ValueError, match="undecided"):
+        filters.yaml(None)
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("saved_reports uses R&D at 5% - fine.", "saved_reports uses R&D at 5% - fine."),
+        ("Weekly active users (reporting)", "Weekly active users (reporting)"),
+        ("+20%", "\\+20%"),
+    ],
+)
+def test_markdown_leaves_ordinary_text_readable(text: str, printed: str) -> None:
+    assert filters.md(text) == printed
+
+
+@_hostile
+def test_promql_reads_back_as_the_same_string(text: str) -> None:
+    import promql_parser
+
+    parsed = promql_parser.parse(f"up{{job={filters.promql(text)}}}")
+    assert isinstance(parsed, promql_parser.VectorSelector)
+    assert [matcher.value for matcher in parsed.matchers.matchers] == [text]
+
+
+@_hostile
+def test_a_workflow_sees_no_expression_in_text(text: str) -> None:
+    inside = filters.workflow(text).replace("${{ '${{' }}", "")
+    assert "${{" not in inside
+    assert filters.workflow(text).replace("${{ '${{' }}", "${{") == text
+
+
+@_hostile
+def test_a_go_template_sees_no_action_in_text(text: str) -> None:
+    assert "{{" not in filters.gotemplate(text).replace('{{ "{{" }}', "")
+    assert filters.gotemplate(text).replace('{{ "{{" }}', "{{") == text
+
+
+def test_a_comment_stays_on_its_line() -> None:
+    assert filters.comment("one\ntwo") == "one two"
+
+
+def test_no_filter_takes_a_container_or_a_float_for_text() -> None:
+    assert filters.text_of(value=True) == "true"
+    assert filters.text_of(5) == "5"
+    assert filters.text_of(str(Decimal("0.50"))) == "0.50"

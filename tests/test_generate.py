@@ -1,0 +1,112 @@
+"""The road as a whole: from a spec to a folder, and what a second run does."""
+
+from pathlib import Path
+
+import pytest
+
+from devops_tasks.disk import read_lock
+from devops_tasks.errors import ConflictError, UserError
+from devops_tasks.generate import Report, folder_of, plan_folder, write_folder
+from devops_tasks.render import Renderer, templates_folder
+from devops_tasks.specfile import load_spec, override, parse_spec
+from tests.specs import MINIMAL
+
+RENDERER = Renderer(templates_folder())
+
+
+def _run(folder: Path, *assignments: str, today: str = "", overwrite: bool = False) -> Report:
+    source = override(parse_spec(MINIMAL, "spec.yaml"), assignments)
+    return write_folder(*plan_folder(RENDERER, source, folder, today), overwrite=overwrite)
+
+
+def _actions(report: Report) -> set[str]:
+    return {change.action for change in report.changes}
+
+
+def _tree(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_first_run_creates_every_file_and_the_lock_knows_the_spec(tmp_path: Path) -> None:
+    assert _actions(_run(tmp_path)) == {"create"}
+    lock = read_lock(tmp_path)
+    assert lock is not None
+    assert lock.spec == load_spec(parse_spec(MINIMAL, "spec.yaml")).tree
+    assert set(_tree(tmp_path)) == {*lock.files, ".devops-tasks/lock.json"}
+
+
+def test_a_second_run_changes_no_byte(tmp_path: Path) -> None:
+    _run(tmp_path)
+    before = _tree(tmp_path)
+    assert _actions(_run(tmp_path)) == {"unchanged"}
+    assert _tree(tmp_path) == before
+
+
+def test_a_changed_spec_updates_what_nobody_edited(tmp_path: Path) -> None:
+    _run(tmp_path)
+    report = _run(tmp_path, "sprint.name=25")
+    assert "tasks.md" in [change.path for change in report.changes if change.action == "update"]
+    assert b"**Sprint:** 25" in (tmp_path / "tasks.md").read_bytes()
+
+
+def test_an_edited_file_is_a_conflict_that_writes_nothing(tmp_path: Path) -> None:
+    _run(tmp_path)
+    (tmp_path / "tasks.md").write_text("my own words")
+    before = _tree(tmp_path)
+    with pytest.raises(ConflictError, match=r"^tasks\.md: differs from what was generated"):
+        _run(tmp_path, "sprint.name=25")
+    assert _tree(tmp_path) == before
+
+
+def test_force_writes_over_an_edit(tmp_path: Path) -> None:
+    _run(tmp_path)
+    (tmp_path / "tasks.md").write_text("my own words")
+    _run(tmp_path, overwrite=True)
+    assert b"my own words" not in (tmp_path / "tasks.md").read_bytes()
+
+
+def test_files_that_the_bundle_does_not_name_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("mine")
+    _run(tmp_path)
+    _run(tmp_path, "databases=[]")
+    assert (tmp_path / "notes.md").read_text() == "mine"
+
+
+def test_what_the_spec_no_longer_makes_goes_unless_somebody_edited_it(tmp_path: Path) -> None:
+    _run(tmp_path)
+    edited = tmp_path / "disaster-recovery/restore-database.sh"
+    edited.write_text("mine")
+    report = _run(tmp_path, "databases=[]")
+    assert {change.path for change in report.changes if change.action == "keep"} == {
+        "disaster-recovery/restore-database.sh"
+    }
+    assert edited.read_text() == "mine"
+    assert not (tmp_path / "disaster-recovery/backup-database.sh").exists()
+
+
+def test_the_date_changes_only_with_another_byte(tmp_path: Path) -> None:
+    _run(tmp_path, today="2026-12-01")
+    assert "2026-12-01" in (tmp_path / "tasks.md").read_text()
+    assert _actions(_run(tmp_path, today="2026-12-02")) == {"unchanged"}
+    _run(tmp_path, "sprint.name=25", today="2026-12-03")
+    text = (tmp_path / "tasks.md").read_text()
+    assert "2026-12-03" in text
+    assert "2026-12-01" not in text
+
+
+def test_without_a_date_the_last_one_is_kept(tmp_path: Path) -> None:
+    _run(tmp_path, today="2026-12-01")
+    _run(tmp_path, "sprint.name=25")
+    assert "2026-12-01" in (tmp_path / "tasks.md").read_text()
+
+
+def test_a_bundle_goes_beside_its_spec_or_where_it_is_told() -> None:
+    source = parse_spec(MINIMAL, "team/spec.yaml")
+    assert folder_of(source, None, several=False) == Path("team")
+    assert folder_of(source, Path("out"), several=False) == Path("out")
+    assert folder_of(source, Path("out"), several=True) == Path("out/saved-reports")
+
+
+def test_several_specs_need_an_output_folder() -> None:
+    with pytest.raises(UserError, match="several specs need an output folder"):
+        folder_of(parse_spec(MINIMAL, "spec.yaml"), None, several=True)

@@ -1,0 +1,32 @@
+"""The lock survives the way to disk and back, and says so when it did not."""
+
+import pytest
+
+from devops_tasks.errors import UserError
+from devops_tasks.lock import Lock, digest, lock_text, parse_lock
+
+LOCK = Lock("0.1.0", "2026-12-01", {"feature": {"name": "Café \U0001f680"}}, {"tasks.md": digest(b"text")})
+
+
+def test_a_lock_reads_back_as_it_was_written() -> None:
+    assert parse_lock(lock_text(LOCK), "lock.json") == LOCK
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("{", id="cut off"),
+        pytest.param("[]", id="a list"),
+        pytest.param('{"format": 1}', id="keys missing"),
+        pytest.param('{"format": 1, "version": "1", "today": "", "spec": 3, "files": {}}', id="a spec that is none"),
+    ],
+)
+def test_a_damaged_lock_is_named(text: str) -> None:
+    with pytest.raises(UserError, match=r"^lock\.json: damaged \(restore"):
+        parse_lock(text, "lock.json")
+
+
+def test_a_lock_of_a_later_format_is_refused_and_not_called_damaged() -> None:
+    with pytest.raises(UserError, match="written in format 2; this version reads 1"):
+        parse_lock(lock_text(LOCK).replace('"format": 1', '"format": 2'), "lock.json")

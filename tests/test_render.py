@@ -1,0 +1,110 @@
+"""Templates to files: paths, blanks, the order, the parts that the document shows, the cache."""
+
+from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
+
+from devops_tasks.render import SHOWN_LINES, TELLING_LINES, Renderer, cache_folder, excerpt, templates_folder
+
+
+def _renderer(folder: Path, **templates: str) -> Renderer:
+    for name, text in templates.items():
+        place = folder / f"{name.replace('__', '/')}.j2"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+    return Renderer(folder)
+
+
+def test_the_output_path_is_the_template_path_without_its_suffix(tmp_path: Path) -> None:
+    assert _renderer(tmp_path, a__b="x\n").render({}) == {"a/b": "x\n"}
+
+
+def test_a_placeholder_makes_one_file_per_item(tmp_path: Path) -> None:
+    renderer = _renderer(tmp_path, **{"{service}__port": "{{ service.port | yaml }}"})
+    plan = {"services": [{"name": "a", "port": 1}, {"name": "b", "port": 2}]}
+    assert renderer.render(plan) == {"a/port": "1\n", "b/port": "2\n"}
+
+
+def test_a_template_that_renders_blank_makes_no_file(tmp_path: Path) -> None:
+    assert _renderer(tmp_path, a="{% if x %}text{% endif %}\n\n").render({"x": False}) == {}
+
+
+def test_parts_are_never_files(tmp_path: Path) -> None:
+    renderer = _renderer(tmp_path, _parts__a="text", b="{% include '_parts/a.j2' %}")
+    assert renderer.render({}) == {"b": "text\n"}
+
+
+def test_a_name_that_the_plan_lacks_is_an_error_and_no_blank(tmp_path: Path) -> None:
+    with pytest.raises(UndefinedError):
+        _renderer(tmp_path, a="{{ feature.nme | md }}").render({"feature": {"name": "x"}})
+
+
+def test_a_key_named_like_a_method_of_dict_is_a_key(tmp_path: Path) -> None:
+    assert _renderer(tmp_path, a="{{ x.items | md }}{{ x.keys | md }}").render({"x": {"items": "1", "keys": "2"}}) == {
+        "a": "12\n"
+    }
+
+
+def test_the_document_sees_the_other_files_verbatim(tmp_path: Path) -> None:
+    (tmp_path / "tasks.md.j2").write_text("{% set f = show('z.yml', '') %}{{ f.text | md_fence(f.language) }}\n")
+    (tmp_path / "z.yml.j2").write_text("a: {{ x | yaml }}\n")
+    assert Renderer(tmp_path).render({"x": "```{{"})["tasks.md"] == '````yaml\na: "```{{"\n````\n'
+
+
+def test_files_come_in_one_order_whatever_the_disk_says(tmp_path: Path) -> None:
+    assert list(_renderer(tmp_path, c="1", a="1", b__d="1").render({})) == ["a", "b/d", "c"]
+
+
+LINES = [f"  step {number}\n" for number in range(30)]
+LONG = (
+    "head:\n" + "".join(f"key{number}: 1\n" for number in range(40)) + "- alert: A\n" + "".join(LINES) + "- alert: B\n"
+)
+
+
+def test_a_short_file_is_shown_whole() -> None:
+    text = "a\n" * SHOWN_LINES
+    assert excerpt(text, "nowhere") == text
+
+
+def test_of_a_long_file_one_whole_block_is_shown_verbatim() -> None:
+    shown = excerpt(LONG, "- alert: A")
+    assert shown == "- alert: A\n" + "".join(LINES)
+    assert shown in LONG
+    assert shown.count("\n") >= TELLING_LINES
+
+
+def test_a_start_that_the_file_lacks_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no line begins with"):
+        excerpt(LONG, "- alert: C")
+
+
+def test_the_built_in_templates_are_found() -> None:
+    assert (templates_folder() / "tasks.md.j2").is_file()
+
+
+def test_compiled_templates_are_kept_where_only_their_user_can_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = cache_folder()
+    assert folder is not None
+    assert Path(folder).stat().st_mode & 0o077 == 0
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t/a.j2").write_text("{{ x | md }}")
+    assert [Renderer(tmp_path / "t", folder).render({"x": "1"}) for _ in range(2)] == [{"a": "1\n"}] * 2
+    assert list(Path(folder).iterdir())
+
+
+def test_a_cache_that_others_can_write_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = cache_folder()
+    assert folder is not None
+    Path(folder).chmod(0o777)
+    assert cache_folder() is None
+
+
+def test_a_cache_that_cannot_be_made_is_silently_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert cache_folder() is None
