@@ -2,6 +2,7 @@
 
 from typing import TypedDict
 
+from devops_tasks.defaults import slugify
 from devops_tasks.plan import undecided
 from devops_tasks.plan.network import Flow, plan_flows
 from devops_tasks.spec import ENVIRONMENT_NAMES, Database, Production, Service, Spec, Staging
@@ -10,6 +11,9 @@ from devops_tasks.units import Cpu, Size
 COLOURS = ("blue", "green")
 LIVE_COLOUR = "blue"
 """The colour that carries traffic when nothing has been released yet."""
+
+REFERENCED = "production"
+"""The environment whose folder of the secret store the references name; the others' overlays replace that step."""
 
 SECRETS_FOLDER = "/etc/secrets"
 DRAIN_SECONDS = 15
@@ -62,10 +66,11 @@ class Setting(TypedDict):
 
 
 class Secret(TypedDict):
-    """One secret: its file in the container, and its name in the store below the environment's folder."""
+    """One secret: its file in the container, and its key in the store (production's; staging has a folder beside)."""
 
     name: str
     file: str
+    remote_key: str
 
 
 class Writable(TypedDict):
@@ -151,12 +156,17 @@ class EnvironmentSize(WorkloadSize):
 
 
 class Environment(TypedDict):
-    """One environment; ``scales`` says whether its overlay holds autoscalers."""
+    """One environment; ``scales`` and ``certificates`` say whether its overlay holds autoscalers and certificates.
+
+    ``moves_secrets`` says that its secrets are in another folder of the store than the one the references name.
+    """
 
     name: str
     namespace: str
     overlay: str
     scales: bool
+    certificates: bool
+    moves_secrets: bool
     sizes: list[EnvironmentSize]
 
 
@@ -192,6 +202,7 @@ class Platform(TypedDict):
     monitoring: str
     monitoring_namespace: str
     secrets: str
+    external_secrets: bool
     secret_store: SecretStore
     gateway: GatewayName | None
     tls_issuer: str | None
@@ -265,7 +276,7 @@ def plan_service(spec: Spec, service: Service) -> PlannedService:
         "metrics": _metrics(spec, service, ports),
         "config": config,
         "config_map": f"{service.name}-config" if config else None,
-        "secrets": [{"name": name, "file": f"{SECRETS_FOLDER}/{name}"} for name in dict.fromkeys(service.secrets)],
+        "secrets": [_secret(spec, name) for name in dict.fromkeys(service.secrets)],
         "secret_name": f"{service.name}-secrets" if service.secrets else None,
         "secrets_folder": SECRETS_FOLDER,
         "user": service.user,
@@ -341,10 +352,18 @@ def _config(spec: Spec, service: Service) -> list[Setting]:
     return [{"name": name, "value": value} for name, value in sorted(settings.items())]
 
 
+def _secret(spec: Spec, name: str) -> Secret:
+    store = _secret_store(spec)
+    return {"name": name, "file": f"{SECRETS_FOLDER}/{name}", "remote_key": f"{store['path']}/{REFERENCED}/{name}"}
+
+
 def _writable(service: Service) -> list[Writable]:
-    paths = dict.fromkeys(service.writable)
+    paths = tuple(dict.fromkeys(service.writable))
+    names = [slugify(path) for path in paths]
+    if len({*names, "", "secrets"}) < len(names) + 2:  # the reserved two, and every name once
+        names = [f"writable-{number}" for number, _ in enumerate(paths, start=1)]
     size = f"{_WRITABLE_MEBIBYTES}Mi"
-    return [{"volume": f"writable-{number}", "path": path, "size": size} for number, path in enumerate(paths, start=1)]
+    return [{"volume": name, "path": path, "size": size} for name, path in zip(names, paths, strict=True)]
 
 
 def _size(size: Staging | Production) -> WorkloadSize:
@@ -377,6 +396,8 @@ def _environment(spec: Spec, services: list[PlannedService], name: str) -> Envir
         "namespace": getattr(spec.platform.namespaces, name),
         "overlay": f"overlays/{name}",
         "scales": any(size["autoscaling"] for _, size in sizes),
+        "certificates": name == "production" and bool(_certificates(spec)),
+        "moves_secrets": name != REFERENCED and _external_secrets(spec),
         "sizes": [{"service": service, **size} for service, size in sizes],
     }
 
@@ -391,12 +412,17 @@ def _platform(spec: Spec) -> Platform:
         "monitoring": platform.monitoring,
         "monitoring_namespace": spec.monitoring.namespace,
         "secrets": platform.secrets,
+        "external_secrets": _external_secrets(spec),
         "secret_store": _secret_store(spec),
         "gateway": {"name": gateway.name, "namespace": gateway.namespace} if gateway else None,
         "tls_issuer": platform.tls_issuer,
         "certificates": _certificates(spec),
         "restores_in_cluster": any(database.hosting == "in-cluster" for database in spec.databases),
     }
+
+
+def _external_secrets(spec: Spec) -> bool:
+    return spec.platform.secrets == "external-secrets" and any(service.secrets for service in spec.services)
 
 
 def _secret_store(spec: Spec) -> SecretStore:
