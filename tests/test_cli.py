@@ -76,8 +76,10 @@ def test_bad_input_names_every_place_and_writes_nothing(spec: Path) -> None:
     done = _run("generate", spec, "-o", spec.parent / "out")
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        f"{spec}:1:1: feature.engineer: required: Who owns the infrastructure work "
-        '(add it, for example engineer: "@dana")',
+        (
+            f"{spec}:1:1: feature.engineer: required: Who owns the infrastructure work "
+            '(add it, for example engineer: "@dana")'
+        ),
         f"{spec}:3:3: feature.enginer: unknown key (did you mean engineer?)",
         f"{spec}:11:12: delivery.pause: expected a duration such as 500ms, 5m or 30d, found 'soon'",
     ]
