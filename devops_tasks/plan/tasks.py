@@ -1,0 +1,313 @@
+"""The sprint's tasks: the eight default ones, worded for what the spec has, changed and extended by it, with their sums.
+
+A default task names only what there is to do: no step for a cache without a cache.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypedDict
+
+from devops_tasks.defaults import TASK_IDS
+from devops_tasks.spec import Database, DatabaseSize, Service, Spec, Task
+
+UNKNOWN = "to be decided"
+ENGINES = {"postgresql": "PostgreSQL", "redis": "Redis", "kafka": "Kafka"}
+PIPELINES = {"github-actions": "GitHub Actions", "gitlab-ci": "GitLab CI/CD"}
+
+
+class TaskItem(TypedDict):
+    """One task as the document prints it."""
+
+    id: str
+    title: str
+    points: int
+    steps: list[str]
+    success: str | None
+    owner: str | None
+
+
+class TaskGroup(TypedDict):
+    """The tasks of one priority."""
+
+    name: str
+    heading: str
+    about: str
+    points: int
+    items: list[TaskItem]
+
+
+class Tasks(TypedDict):
+    """All tasks by priority; ``over`` is by how many points they exceed the capacity, where that is known."""
+
+    groups: list[TaskGroup]
+    points: int
+    capacity: int | None
+    over: int
+    spare: int
+
+
+class Draft(NamedTuple):
+    """A task before the spec has changed it."""
+
+    priority: str
+    title: str
+    points: int
+    steps: tuple[str, ...]
+    success: str | None
+    owner: str | None = None
+
+
+GROUPS = (
+    ("critical", "🔥 Critical Infrastructure (Must Have)", "Tasks that block deployment or cause service disruption"),
+    ("security", "🔒 Security & Compliance (Should Have)", "Security-critical tasks that protect the system"),
+    ("optimization", "🎨 Optimization (Nice to Have)", "Performance and cost optimization tasks"),
+)
+
+
+def plan_tasks(spec: Spec) -> Tasks:
+    """Plan the tasks of a spec, by priority, with the sum of their points."""
+    drafts = plan_drafts(spec)
+    groups = [_group(drafts, *group) for group in GROUPS]
+    points = sum(group["points"] for group in groups)
+    capacity = spec.sprint.capacity
+    return {
+        "groups": groups,
+        "points": points,
+        "capacity": capacity,
+        "over": max(points - capacity, 0) if capacity is not None else 0,
+        "spare": max(capacity - points, 0) if capacity is not None else 0,
+    }
+
+
+def plan_drafts(spec: Spec) -> dict[str, Draft]:
+    """Draft every task that is not left out, by id: the default ones, then those that the spec adds."""
+    drafts = {name: draft(spec) for name, draft in zip(TASK_IDS, DEFAULTS, strict=True)}
+    for task in spec.tasks:
+        drafts[task.id] = _changed(drafts.get(task.id), task)
+    left_out = {task.id for task in spec.tasks if task.skip}
+    return {name: draft for name, draft in drafts.items() if name not in left_out}
+
+
+def _changed(draft: Draft | None, task: Task) -> Draft:
+    draft = draft or Draft("", "", 0, (), None)
+    written = {name: getattr(task, name) for name in Draft._fields}
+    return draft._replace(**{name: value for name, value in written.items() if value is not None})
+
+
+def _group(drafts: dict[str, Draft], name: str, heading: str, about: str) -> TaskGroup:
+    items = [_item(task_id, draft) for task_id, draft in drafts.items() if draft.priority == name]
+    points = sum(item["points"] for item in items)
+    return {"name": name, "heading": heading, "about": about, "points": points, "items": items}
+
+
+def _item(task_id: str, draft: Draft) -> TaskItem:
+    return {
+        "id": task_id,
+        "title": draft.title,
+        "points": draft.points,
+        "steps": list(draft.steps),
+        "success": draft.success,
+        "owner": draft.owner,
+    }
+
+
+def join(words: list[str]) -> str:
+    """Join words as a sentence does: ``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
+
+
+def served(spec: Spec) -> list[Service]:
+    """List the services that take requests."""
+    return [service for service in spec.services if service.kind != "worker"]
+
+
+def workers(spec: Spec) -> list[Service]:
+    """List the services that take none."""
+    return [service for service in spec.services if service.kind == "worker"]
+
+
+def plural(count: int, word: str) -> str:
+    """Count a thing: ``1 pod``, ``3 pods``."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def size_text(size: DatabaseSize) -> str:
+    """Say how large a database is: by its class where it has one."""
+    return size.class_ or f"{plural(size.cpu, 'CPU')}, {size.memory.text}"
+
+
+def _provision(spec: Spec) -> Draft:
+    steps = (
+        *(_database_step(database) for database in spec.databases),
+        *_cache_steps(spec),
+        *_queue_steps(spec),
+        *(f"Open access to {other.name} ({other.host or UNKNOWN}:{other.port})" for other in spec.external_services),
+        _network_step(spec),
+        "Set up monitoring and logging infrastructure",
+    )
+    return Draft(
+        "critical",
+        "Provision infrastructure resources",
+        5,
+        steps,
+        "All infrastructure provisioned and health checks passing",
+    )
+
+
+def _database_step(database: Database) -> str:
+    engine = f"{ENGINES[database.engine]} {database.version}"
+    place = " in the cluster" if database.hosting == "in-cluster" else ""
+    sizes = f"staging {size_text(database.staging)}; production {size_text(database.production)}"
+    replicas = database.production.read_replicas
+    extra = f" and {plural(replicas, 'read replica')}" if replicas else ""
+    return f"Set up the database {database.name}: {engine}{place} ({sizes}{extra})"
+
+
+def _cache_steps(spec: Spec) -> Iterator[str]:
+    for cache in spec.caches:
+        sizes = [
+            f"{name} {size.class_ or 'in the cluster' if cache.hosting == 'in-cluster' else size.class_ or UNKNOWN}"
+            f"{', cluster mode' if size.cluster else ''}"
+            for name, size in (("staging", cache.staging), ("production", cache.production))
+        ]
+        yield f"Configure {ENGINES[cache.engine]} {cache.name} for caching ({'; '.join(sizes)})"
+
+
+def _queue_steps(spec: Spec) -> Iterator[str]:
+    for queue in spec.queues:
+        topic, group = queue.topic or UNKNOWN, queue.group or UNKNOWN
+        yield f"Set up the {ENGINES[queue.engine]} queue {queue.name} (topic {topic}, consumer group {group})"
+
+
+def _network_step(spec: Spec) -> str:
+    if not served(spec):
+        return "Provision networking (no load balancer: nothing is public)"
+    return f"Provision the load balancer ({spec.platform.load_balancer.kind}), the Gateway and networking"
+
+
+def _pipeline(spec: Spec) -> Draft:
+    steps = (
+        f"Set up build and test stages in {PIPELINES[spec.platform.pipeline]}",
+        "Configure deployment automation for staging and production",
+        *_rollout_steps(spec),
+        "Add rollback mechanisms and rehearse them in staging",
+    )
+    success = "Pipeline deploys to staging, and a rehearsed rollback brings the old version back"
+    return Draft("critical", "Configure CI/CD pipeline", 4, steps, success)
+
+
+def _rollout_steps(spec: Spec) -> Iterator[str]:
+    if served(spec):
+        shares = join([step.text for step in spec.delivery.steps])
+        yield f"Implement blue-green deployment: {shares} of traffic, {spec.delivery.pause.words} each"
+    if workers(spec):
+        yield f"Roll {join([worker.name for worker in workers(spec)])} pod by pod (a worker has no colours)"
+
+
+def _alerting(spec: Spec) -> Draft:
+    channel, pager = spec.contacts.channel or UNKNOWN, spec.contacts.pager or UNKNOWN
+    steps = (
+        f"Set up application performance monitoring of {join([service.name for service in spec.services])}",
+        "Configure infrastructure monitoring",
+        f"Load the alerting rules and connect the notification channels (channel {channel}; pager {pager})",
+        "Set up log aggregation and analysis",
+    )
+    success = "Every row of the key metrics table has data, and a test alert reaches the on-call engineer"
+    return Draft("critical", "Implement monitoring and alerting", 4, steps, success)
+
+
+def _security(spec: Spec) -> Draft:
+    source = {"external-secrets": "with External Secrets", "manual": "by hand, as runbooks describe"}
+    steps = (
+        *_edge_steps(spec),
+        "Apply the network policies: default deny, and one rule per needed flow",
+        f"Set up secrets management {source[spec.platform.secrets]}",
+    )
+    success = "Security scan passes with no high or critical issues"
+    return Draft("security", "Configure security controls", 3, steps, success)
+
+
+def _edge_steps(spec: Spec) -> Iterator[str]:
+    if not served(spec):
+        return
+    edge = spec.platform.edge
+    waf = edge.waf if edge and edge.waf else UNKNOWN
+    limit = f"{edge.rate_limit.words} per client" if edge and edge.rate_limit else UNKNOWN
+    yield f"Set up WAF rules ({waf}) and rate limiting ({limit})"
+    issuer = spec.platform.tls_issuer
+    how = f"issued and renewed by cert-manager from {issuer}" if issuer else f"issuer {UNKNOWN}"
+    yield f"Configure TLS certificates ({how})"
+
+
+def _recovery(spec: Spec) -> Draft:
+    steps = (
+        *_backup_steps(spec),
+        "Keep every change of configuration in Git, and rehearse restoring it",
+        "Walk through the disaster recovery runbook with whoever is on call",
+        *("Test restoring the newest backup into an empty database" for _ in spec.databases[:1]),
+    )
+    return Draft(
+        "security", "Implement backup and disaster recovery", 3, steps, "Recovery procedures tested and documented"
+    )
+
+
+def _backup_steps(spec: Spec) -> Iterator[str]:
+    for database in spec.databases:
+        backup = database.backup
+        often = f"every {backup.every.words}, kept for {backup.keep.words}"
+        yield f"Configure automated backups of {database.name} ({often})"
+        yield f"Set up cross-region replication of the backups of {database.name} ({backup.replicate_to or UNKNOWN})"
+
+
+def _compliance(spec: Spec) -> Draft:
+    laws = join(list(spec.overview.compliance))
+    steps = (
+        "Configure audit logging",
+        f"Implement data retention policies (logs {_kept(spec.backup.logs.keep)}, "
+        f"metrics {_kept(spec.backup.metrics.keep)})",
+        f"Set up compliance reporting for {laws}" if laws else "Confirm with Compliance that no requirement applies",
+    )
+    success = f"All requirements of {laws} tracked" if laws else "All compliance requirements tracked"
+    return Draft("security", "Set up compliance monitoring", 2, steps, success)
+
+
+def _kept(keep: object) -> str:
+    return str(getattr(keep, "words", keep))
+
+
+def _resources(spec: Spec) -> Draft:
+    scaled = [service.name for service in spec.services if service.production.autoscaling]
+    budget = spec.cost.budget.text if spec.cost.budget else UNKNOWN
+    steps = (
+        f"Configure auto-scaling policies of {join(scaled)}"
+        if scaled
+        else "Load-test the fixed number of pods (auto-scaling is off)",
+        "Implement resource right-sizing",
+        f"Set up cost monitoring and alerts (budget {budget})",
+    )
+    success = "Resources scale appropriately under load" if scaled else "The fixed number of pods carries the peak load"
+    return Draft("optimization", "Optimize resource utilization", 2, steps, success)
+
+
+def _observability(spec: Spec) -> Draft:
+    tracing = spec.platform.tracing
+    where = f"{tracing.host}:{tracing.port}" if tracing else f"collector {UNKNOWN}"
+    steps = (
+        f"Set up distributed tracing ({where})",
+        "Import the dashboard and add what the team watches daily",
+        "Implement SLI/SLO monitoring",
+    )
+    return Draft(
+        "optimization", "Implement advanced observability", 3, steps, "End-to-end request tracing available"
+    )
+
+
+DEFAULTS: tuple[Callable[[Spec], Draft], ...] = (
+    _provision,
+    _pipeline,
+    _alerting,
+    _security,
+    _recovery,
+    _compliance,
+    _resources,
+    _observability,
+)
