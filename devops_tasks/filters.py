@@ -12,7 +12,11 @@ TO_BE_DECIDED = "*to be decided*"
 
 Value = str | int | bool | None
 
-_YAML_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*(?:[:@][A-Za-z0-9_./-]+)*")
+_YAML_PLAIN = re.compile(
+    r"[A-Za-z/][A-Za-z0-9_./=-]*(?:[:@][A-Za-z0-9_./-]+)*"
+    r"|\d+(?:[KMGT]i|[kMGTmshdwy]|ms)"  # quantities and durations
+    r"|(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?"  # addresses and ranges
+)
 _YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 _MARKDOWN = re.compile(r"([\\`*\[\]<>|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=[#\w]+;))")
 _MARKDOWN_START = re.compile(r"^([#+=-]|\d+[.)])")
