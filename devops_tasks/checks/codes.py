@@ -1,0 +1,105 @@
+"""Every code that ``check`` can give: how grave it is, what it means and how it is mended, in one table.
+
+The reference page of the findings is made from this table, and a test holds the two together.
+Must not: judging.
+"""
+
+from typing import NamedTuple
+
+from devops_tasks.errors import Problem
+
+
+class Code(NamedTuple):
+    """One kind of finding; ``code`` stays the same from version to version, so that a program may rely on it."""
+
+    code: str
+    severity: str
+    subject: str
+    meaning: str
+    mend: str
+
+
+CODES: dict[str, Code] = {
+    row.code: row
+    for row in (
+        Code("not-text", "error", "Parsing", "A file of the bundle is no text in UTF-8, is too large, or is a link.",
+             "Restore the file, or generate it again."),
+        Code("yaml", "error", "Parsing", "A YAML file does not parse.", "Correct the line that is named."),
+        Code("duplicate-key", "error", "Parsing", "A mapping in YAML or JSON has a key twice; all but the last are lost.",
+             "Keep one of them."),
+        Code("json", "error", "Parsing", "A JSON file does not parse.", "Correct the line that is named."),
+        Code("promql", "error", "Parsing", "The expression of a rule is no PromQL.", "Correct the expression."),
+        Code("shell", "error", "Parsing",
+             "A script does not begin with `#!/usr/bin/env bash`, does not set `-Eeuo pipefail` before it acts, or does "
+             "not parse. The last is asked of `bash -n`, where bash is at hand.", "Correct the script."),
+        Code("markdown", "error", "Parsing",
+             "A fence of a Markdown page never ends, or a row of a table has more or fewer cells than its header.",
+             "Close the fence; escape a pipe that is text as `\\|`."),
+        Code("dead-link", "error", "Links", "A relative link leads to no file. (A parent document that is not there yet is "
+             "undecided instead.)", "Correct the link, or restore the file."),
+        Code("dead-anchor", "error", "Links", "A link names a heading that its page does not have.",
+             "Correct the part after `#`, or the heading."),
+        Code("missing-file", "error", "Names",
+             "A file that another one names is not there: a resource of a kustomization, a rule file, a path in a script.",
+             "Restore the file, or remove its name."),
+        Code("selector", "error", "Names",
+             "A selector selects no pods: of a Service, a disruption budget, a network policy, or a Deployment whose own "
+             "pods lack the labels.", "Give the selector and the pods the same labels."),
+        Code("unknown-object", "error", "Names",
+             "A name leads to no object of the bundle: the target of an autoscaler, the backend of a route, a service "
+             "account, a ConfigMap, a Secret, or an object that a script or a page hands to kubectl.",
+             "Use the name that the object has."),
+        Code("port", "error", "Names",
+             "A port that is named is opened by nobody: of a Service, a probe, a route, a network policy.",
+             "Use the port that the container opens, by number or by name."),
+        Code("scrape", "error", "Names",
+             "Prometheus would scrape nothing: the annotation, the job or the monitor does not fit the pods.",
+             "Make the annotation, the job's name and the port those of the service."),
+        Code("no-runbook", "error", "Names", "An alert has no `runbook_url`, or it leads to no page of the bundle.",
+             "Link the alert's page in `runbooks/alerts/`."),
+        Code("unknown-series", "error", "Names",
+             "A query uses a recorded series that no recording rule of the bundle records.",
+             "Correct the name, or record the series."),
+        Code("unknown-service", "error", "Names", "An alert or a query is about a service that the bundle does not have.",
+             "Use the name of a service."),
+        Code("unknown-namespace", "error", "Names", "A namespace is named that is none of this bundle's.",
+             "Use one of `platform.namespaces`."),
+        Code("residue", "error", "Residue",
+             "Something of a template language is left that the file's own consumer does not read: `{{ ... }}`, "
+             "`{% ... %}`, `${NAME}`, or a value of the program itself.",
+             "Write the value that belongs there."),
+        Code("placeholder", "error", "Residue",
+             "A place that somebody was to fill in: `*[...]*`, TODO, TBD, FIXME, CHANGEME.", "Fill it in."),
+        Code("stray-undecided", "error", "Residue",
+             "The literal of an undecided value stands where every key of the spec is decided.",
+             "Generate again, or write the value."),
+        Code("alert-after-rollback", "warning", "Contradictions",
+             "The rollback always comes before the alert, so that the alert tells nobody anything during a release.",
+             "Give the alert a nearer threshold or a shorter `for` than the rollback criterion."),
+        Code("replicas-outside-autoscaler", "warning", "Contradictions",
+             "The replicas of an environment lie outside of the autoscaler of the same environment.",
+             "Set the replicas between the autoscaler's minimum and maximum, or leave the autoscaler out."),
+        Code("alert-below-autoscaler", "warning", "Contradictions",
+             "An alert on CPU or memory fires at or below the use that the autoscaler aims at: on every normal day.",
+             "Raise the alert above the autoscaler's target, or lower the target."),
+        Code("disruption-blocked", "warning", "Contradictions",
+             "A disruption budget lets no pod be moved, so that no node can be drained.", "Use `maxUnavailable: 1`."),
+        Code("backup-interval", "warning", "Contradictions",
+             "Backups are further apart than the data that may be lost.", "Back up more often, or accept a larger loss."),
+        Code("backup-kept", "warning", "Contradictions", "A backup is gone before the next one is made.",
+             "Keep backups for several intervals."),
+        Code("points-over-capacity", "warning", "Contradictions",
+             "More story points are planned than fit in the sprint.", "Skip or move tasks, or correct the capacity."),
+        Code("late-dependency", "warning", "Contradictions", "Something is due outside of the sprint.",
+             "Correct the date."),
+        Code("wrong-total", "warning", "Contradictions",
+             "The total of story points in `tasks.md` is not the sum of its tasks.",
+             "Correct the total, or generate again."),
+    )
+}  # fmt: skip
+"""The table, by code, in the order in which the reference shows it."""
+
+
+def severity(problem: Problem) -> str:
+    """Say how grave a problem is: ``error`` or ``warning``."""
+    return CODES[problem.code].severity

@@ -1,0 +1,161 @@
+"""Markdown text to what the checks ask of it: headings, links, fences, tables, prose without its code.
+
+A scanner over lines, not a parser: it runs in every ``generate``. A test holds it against a CommonMark parser.
+Must not: judging.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from html import unescape
+from typing import NamedTuple
+
+_QUOTE = r"(?:[ \t]{0,3}>[ \t]?)*"
+_FENCE = re.compile(rf"^{_QUOTE}[ \t]*(?:(?:[-*+]|\d+[.)])[ \t]+)*(?P<fence>`{{3,}}|~{{3,}})(?P<info>.*)$")
+_HEADING = re.compile(rf"^{_QUOTE} {{0,3}}(?P<marks>#{{1,6}})(?:[ \t]+(?P<text>.*?))??(?:[ \t]+#+)?[ \t]*$")
+_DEFINITION = re.compile(r"^ {0,3}\[[^\]\\]+\]:[ \t]*(?P<target><[^<>\n]*>|\S+)", re.MULTILINE)
+_ANCHOR = re.compile(r"<a\s[^>]*?(?:id|name)=[\"']([^\"']+)[\"']", re.IGNORECASE)
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_INLINE = re.compile(
+    r"\\[^\n]"
+    r"|(?P<code>(?P<ticks>`+)(?!`)(?P<inner>.+?)(?<!`)(?P=ticks)(?!`))"
+    r"|\]\(\s*(?P<target><[^<>\n]*>|[^\s()<>]*(?:\([^\s()]*\)[^\s()]*)*)"
+    r"(?:\s+(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|\((?:[^()\\]|\\.)*\)))?\s*\)",
+    re.DOTALL,
+)
+_DELIMITER = re.compile(r"^ {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
+_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
+
+
+class Link(NamedTuple):
+    """A link as it was written, ``target`` without angle brackets and escapes; ``line`` counts from 1."""
+
+    line: int
+    target: str
+
+
+class Fence(NamedTuple):
+    """A fenced block: the line of its opening fence, its language and its text."""
+
+    line: int
+    language: str
+    text: str
+
+
+class Page(NamedTuple):
+    """What a page consists of; ``prose`` has the text of every line that is in no fence, blank lines for the others."""
+
+    prose: str
+    fences: tuple[Fence, ...]
+    links: tuple[Link, ...]
+    anchors: frozenset[str]
+    unclosed: tuple[int, ...]
+
+
+@lru_cache(maxsize=512)
+def read_page(text: str) -> Page:
+    """Scan one Markdown page."""
+    prose, fences, unclosed = _split(text)
+    visible = _COMMENT.sub(lambda match: "\n" * match[0].count("\n"), prose)
+    return Page(visible, tuple(fences), tuple(_links(visible)), frozenset(_anchors(visible)), tuple(unclosed))
+
+
+def _split(text: str) -> tuple[str, list[Fence], list[int]]:
+    prose: list[str] = []
+    fences: list[Fence] = []
+    opened: re.Match[str] | None = None
+    inside: list[str] = []
+    start = 0
+    for number, line in enumerate(text.split("\n"), start=1):
+        match = _FENCE.match(line) if "`" in line or "~" in line else None
+        if opened is None and match and not ("`" in match["info"] and match["fence"][0] == "`"):
+            opened, start, inside = match, number, []
+        elif opened is not None and match and _closes(opened["fence"], match):
+            fences.append(Fence(start, (opened["info"].split() or [""])[0], "\n".join(inside)))
+            opened = None
+        elif opened is not None:
+            inside.append(line)
+        prose.append("" if opened is not None or match else line)
+    return "\n".join(prose), fences, [start] if opened is not None else []
+
+
+def _closes(fence: str, match: re.Match[str]) -> bool:
+    return match["fence"][0] == fence[0] and len(match["fence"]) >= len(fence) and not match["info"].strip()
+
+
+def _links(prose: str) -> Iterator[Link]:
+    if "](" not in prose and "]:" not in prose:
+        return
+    for block, line in _blocks(prose):
+        for match in [*_INLINE.finditer(block), *_DEFINITION.finditer(block)]:
+            target = match["target"]
+            if target is not None:
+                yield Link(line + block.count("\n", 0, match.start()), _plain_target(target))
+
+
+def _blocks(prose: str) -> Iterator[tuple[str, int]]:
+    """Give each run of lines without a blank one between, since no code span or link reaches over a blank line."""
+    position, line = 0, 1
+    for match in re.finditer(r"\n[ \t]*\n\s*", prose):
+        block = prose[position : match.start()]
+        yield block, line
+        line += prose.count("\n", position, match.end())
+        position = match.end()
+    yield prose[position:], line
+
+
+def _plain_target(target: str) -> str:
+    inner = target[1:-1] if target.startswith("<") else target
+    return unescape(_ESCAPE.sub(r"\1", inner))
+
+
+def _anchors(prose: str) -> Iterator[str]:
+    seen: dict[str, int] = {}
+    for line in prose.split("\n"):
+        match = _HEADING.match(line) if "#" in line else None
+        if match:
+            name = slug(match["text"] or "")
+            count = seen.get(name, 0)
+            seen[name] = count + 1
+            yield f"{name}-{count}" if count else name
+    yield from _ANCHOR.findall(prose)
+
+
+def slug(heading: str) -> str:
+    """Name the anchor of a heading as the usual forges do: lower case, spaces to hyphens, punctuation dropped."""
+    text = unescape(_INLINE.sub(_spoken, heading)).strip().lower()
+    return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
+
+
+def _spoken(match: re.Match[str]) -> str:
+    if match["code"]:
+        return str(match["inner"])
+    return "" if match["target"] is not None else match[0][1:]
+
+
+class Row(NamedTuple):
+    """A row of a table with another number of cells than its header."""
+
+    line: int
+    cells: int
+    wanted: int
+
+
+def uneven_rows(prose: str) -> Iterator[Row]:
+    """Find the rows of tables whose cells are not as many as the header's: renderers drop or invent cells silently."""
+    lines = prose.split("\n")
+    wanted = 0
+    for number, line in enumerate(lines, start=1):
+        if "|" not in line:
+            wanted = 0
+        elif not wanted and number > 1 and _DELIMITER.match(line) and "|" in lines[number - 2]:
+            wanted = _cells(line)
+            if _cells(lines[number - 2]) != wanted:
+                yield Row(number - 1, _cells(lines[number - 2]), wanted)
+        elif wanted and _cells(line) != wanted:
+            yield Row(number, _cells(line), wanted)
+
+
+def _cells(line: str) -> int:
+    inner = re.sub(r"\\.", "", line.strip())
+    return inner.removeprefix("|").removesuffix("|").count("|") + 1
