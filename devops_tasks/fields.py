@@ -1,19 +1,22 @@
 """What a field of a spec can be: scalars read from text, records, lists and maps, built from a tree of text.
 
 A *tree* is what every way in produces (YAML, wizard, import, ``--set``): dicts, lists and source text, nothing else.
-Lives here: the shapes, building values from a tree with every fault found, and their JSON Schema.
+Lives here: the shapes, each scalar with its JSON Schema, and building values from a tree with every fault found.
 Must not: any key of the spec, files, derived values.
 """
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Generic, NamedTuple, NoReturn, TypeVar, cast, dataclass_transform, overload
 
 from devops_tasks.errors import Fault, KeyPath
 
 Tree = Any
-"""``str | list[Tree] | dict[str, Tree]``; recursive, so left to the functions that walk it."""
+"""``str | list[Tree] | dict[str, Tree]``; recursive, so left to the functions that walk it.
+
+A key that was written without a value holds None, until :func:`prune` takes it out.
+"""
 
 Built = Any
 """The value that a shape makes of a tree."""
@@ -202,7 +205,8 @@ class Builder:
                 shape.key.parse(name)
             except ValueError as error:
                 self.fault((*path, name), f"expected {error}, found {shorten(name)}", code="invalid-key")
-        return {name: self.build(shape.value, value, (*path, name)) for name, value in tree.items()}
+        written = prune(tree)
+        return {name: self.build(shape.value, value, (*path, name)) for name, value in written.items()}
 
     def _nested(self, shape: Nested[Any], tree: Tree, path: KeyPath) -> Built:
         if shape.none and tree == "none":
@@ -222,7 +226,7 @@ class Builder:
         return shape.record(**{attribute(name): self._field(name, tree, path, fields[name]) for name in fields})
 
     def _field(self, name: str, tree: dict[str, Tree], path: KeyPath, field: Field) -> Built:
-        if name in tree and not field.later:
+        if tree.get(name) is not None and not field.later:
             return self.build(field.shape, tree[name], (*path, name))
         if field.required and isinstance(field.shape, Nested):
             return self.build(field.shape, {}, (*path, name))
@@ -236,6 +240,24 @@ def shorten(text: str, limit: int = 60) -> str:
     """Quote what the user wrote, cut to a line."""
     shown = text if len(text) <= limit else text[: limit - 3] + "..."
     return repr(shown)
+
+
+def prune(tree: Tree) -> Tree:
+    """Take the keys without a value out of a tree: they count as not given."""
+    if isinstance(tree, list):
+        return [prune(item) for item in tree]
+    if isinstance(tree, dict):
+        return {name: prune(value) for name, value in tree.items() if value is not None}
+    return tree
+
+
+def required_keys(record: "type[Record]", path: KeyPath = ()) -> Iterator[tuple[KeyPath, Field]]:
+    """Walk the keys that make the smallest valid tree of a record, in the order in which they are written."""
+    for name, field in record.fields.items():
+        if field.required and isinstance(field.shape, Nested):
+            yield from required_keys(field.shape.record, (*path, name))
+        elif field.required:
+            yield (*path, name), field
 
 
 def fill(shape: Shape, tree: Tree) -> Tree:
@@ -262,32 +284,46 @@ def _fill_record(shape: Nested[Any], tree: Tree) -> Tree:
     return filled
 
 
-def scalar(name: str, expected: str, parse: Callable[[str], T], pattern: str = "") -> Kind[T]:
-    """Make a kind of scalar from a parser; ``pattern`` (ECMA 262) is its notation in the JSON Schema."""
-    schema: Schema = {"type": ["string", "number"], "description": expected}
-    if pattern:
-        schema["pattern"] = pattern
+def scalar(
+    expected: str, parse: Callable[[str], T], pattern: str, number: Schema | None = None, *, name: str = ""
+) -> Kind[T]:
+    """Make a kind of scalar from a parser and the notation (ECMA 262) that it reads.
+
+    ``number`` holds the limits of a bare number, where that is a notation too.
+    """
+    schema: Schema = {"type": "string", "pattern": f"^(?:{pattern})$"}
+    if number is not None:
+        schema |= {"type": ["string", "number"], **number}
     return Kind(name, expected, parse, schema)
 
 
 def matching(name: str, expected: str, pattern: str, most: int = 253) -> Kind[str]:
     """Make a kind for text that names something: it must match the whole pattern and keep the limit."""
-    compiled = re.compile(pattern)
+    compiled = re.compile(pattern, re.ASCII)
 
     def parse(text: str) -> str:
         if len(text) > most or not compiled.fullmatch(text):
             raise ValueError(expected)
         return text
 
-    schema: Schema = {"type": ["string", "number", "boolean"], "pattern": f"^(?:{pattern})$", "maxLength": most}
+    # An editor takes an unquoted 24 or true for a number or a boolean: it may, wherever the pattern takes its text.
+    types = [name for name, text in _UNQUOTED.items() if compiled.fullmatch(text)]
+    schema: Schema = {"type": ["string", *types], "pattern": f"^(?:{pattern})$", "maxLength": most}
+    if types and not compiled.fullmatch("-1"):
+        schema["minimum"] = 0
     return Kind(name, expected, parse, schema)
 
 
-_CONTROL = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\ufffe\uffff"
+_UNQUOTED = {"integer": "7", "number": "1.5", "boolean": "true"}
+
+CONTROL = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\ufffe\uffff"
+"""What no text may hold, as the inside of a character class; a tab and, but for several lines, a line break neither."""
+
 _FORBIDDEN = {
-    False: re.compile(f"[{_CONTROL}\\t\\n\ud800-\udfff]"),
-    True: re.compile(f"[{_CONTROL}\\t\ud800-\udfff]"),
+    False: re.compile(f"[{CONTROL}\\t\\n\ud800-\udfff]"),
+    True: re.compile(f"[{CONTROL}\\t\ud800-\udfff]"),
 }
+_BLANK = re.compile(r"[\s\ufeff]*")
 
 
 def text(expected: str = "text", most: int = 10_000, *, lines: bool = False) -> Kind[str]:
@@ -295,7 +331,7 @@ def text(expected: str = "text", most: int = 10_000, *, lines: bool = False) -> 
     forbidden = _FORBIDDEN[lines]
 
     def parse(value: str) -> str:
-        if not value.strip():
+        if _BLANK.fullmatch(value):
             msg = f"{expected}, not blank"
             raise ValueError(msg)
         if len(value) > most:
@@ -306,8 +342,9 @@ def text(expected: str = "text", most: int = 10_000, *, lines: bool = False) -> 
             raise ValueError(msg)
         return value.strip("\n") if lines else value
 
-    pattern = f"^[^{_CONTROL}\\t]*$" if lines else f"^[^{_CONTROL}\\t\\n]*$"
-    schema: Schema = {"type": ["string", "number", "boolean"], "pattern": pattern, "minLength": 1, "maxLength": most}
+    breaks = r"\t" if lines else r"\t\n"
+    pattern = rf"^(?=[^]*\S)[^{CONTROL}{breaks}]*$".replace("[^]", r"[\s\S]")
+    schema: Schema = {"type": ["string", "number", "boolean"], "pattern": pattern, "maxLength": most}
     return Kind("text", expected, parse, schema, free=True)
 
 
@@ -316,12 +353,39 @@ def integer(least: int, most: int) -> Kind[int]:
     expected = f"a whole number from {least} to {most}"
 
     def parse(value: str) -> int:
-        if not re.fullmatch(r"\d{1,12}", value) or not least <= int(value) <= most:
+        if not re.fullmatch("[0-9]{1,12}", value) or not least <= int(value) <= most:
             raise ValueError(expected)
         return int(value)
 
-    schema: Schema = {"type": ["integer", "string"], "minimum": least, "maximum": most, "pattern": r"^\d{1,12}$"}
+    schema: Schema = {"type": ["integer", "string"], "minimum": least, "maximum": most}
+    schema |= {"pattern": f"^0*(?:{'|'.join(_between(least, most))})$", "maxLength": 12}
     return Kind("integer", expected, parse, schema)
+
+
+def _between(least: int, most: int) -> Iterator[str]:
+    """Write the patterns, one for each number of digits, of the whole numbers from one to another."""
+    for count in range(len(str(least)), len(str(most)) + 1):
+        low, high = max(least, 10 ** (count - 1) if count > 1 else 0), min(most, 10**count - 1)
+        yield _same_length(str(low), str(high))
+
+
+def _same_length(low: str, high: str) -> str:
+    if not low:
+        return ""
+    rest = len(low) - 1
+    if low[0] == high[0]:
+        return low[0] + _same_length(low[1:], high[1:])
+    first, last = int(low[0]), int(high[0])
+    parts = []
+    if low[1:] != "0" * rest:
+        parts.append(low[0] + _same_length(low[1:], "9" * rest))
+        first += 1
+    if high[1:] != "9" * rest:
+        parts.append(high[0] + _same_length("0" * rest, high[1:]))
+        last -= 1
+    if first <= last:
+        parts.append(f"[{first}-{last}]" + (f"[0-9]{{{rest}}}" if rest else ""))
+    return f"(?:{'|'.join(parts)})"
 
 
 def choice(*values: str, later: tuple[str, ...] = ()) -> Kind[str]:
@@ -333,22 +397,29 @@ def choice(*values: str, later: tuple[str, ...] = ()) -> Kind[str]:
             raise ValueError(expected)
         return value
 
-    return Kind("choice", expected, parse, {"enum": list(values)}, choices=values, later=later)
+    # An editor takes an unquoted 1.30 for the number 1.3.
+    numbers = [float(value) if "." in value else int(value) for value in values if re.fullmatch("[0-9.]+", value)]
+    return Kind("choice", expected, parse, {"enum": [*values, *numbers]}, choices=values, later=later)
 
 
-def _parse_boolean(value: str) -> bool:
-    words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-    if value.lower() not in words:
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def parse_boolean(value: str) -> bool:
+    """Read a yes or no in the words of YAML; raises ``ValueError`` for anything else."""
+    if value.lower() not in _WORDS:
         msg = "true or false"
         raise ValueError(msg)
-    return words[value.lower()]
+    return _WORDS[value.lower()]
 
+
+_ANY_CASE = "|".join("".join(f"[{letter.upper()}{letter}]" for letter in word) for word in _WORDS)
 
 BOOLEAN: Kind[bool] = Kind(
     "boolean",
     "true or false",
-    _parse_boolean,
-    {"enum": [True, False, "true", "false", "yes", "no", "on", "off"]},
+    parse_boolean,
+    {"type": ["boolean", "string"], "pattern": f"^(?:{_ANY_CASE})$"},
     choices=("true", "false"),
 )
 
