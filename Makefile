@@ -1,9 +1,10 @@
 # The two commands: `make demo` shows what it does, `make test` proves it. Both do all the set-up on their own.
-PYTHON ?= python3
-VENV   := .venv
-BIN    := $(VENV)/bin
-PIP    := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
-DEMO   := build/demo/saved-reports
+PYTHON  ?= python3
+VENV    := .venv
+BIN     := $(VENV)/bin
+PIP     := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SCRIPTS := tools/*.sh .ci/run
+DEMO    := build/demo/saved-reports
 
 # `make test ARGS='-k merge'`
 ARGS ?=
@@ -42,6 +43,10 @@ check: setup ## lint and type-check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/shellcheck --norc --enable=all $(SCRIPTS)
+	$(BIN)/shfmt --diff --indent=4 $(SCRIPTS)
+	$(BIN)/yamllint --strict .
+	$(BIN)/pymarkdown --strict-config --config .pymarkdown scan --recurse *.md docs
 
 golden: setup ## rewrite the expected trees in tests/golden; review the diff like code
 	$(BIN)/python -m pytest -n auto tests/test_golden.py --update-golden $(ARGS)

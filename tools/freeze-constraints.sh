@@ -5,12 +5,12 @@ set -euo pipefail
 
 cd "$(dirname "$0")/.."
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+trap 'rm -rf "${folder}"' EXIT
 
-tools/make-venv.sh "$1" "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check ".[test]"
+tools/make-venv.sh "$1" "${folder}/venv"
+"${folder}/venv/bin/pip" install --quiet --disable-pip-version-check ".[test]"
 {
     echo "# Every version that \`make setup\` installs. Written by tools/freeze-constraints.sh; why: docs/decisions/0004."
-    "$folder/venv/bin/pip" freeze --exclude devops-tasks
-} >"$folder/constraints.txt"
-mv "$folder/constraints.txt" constraints.txt
+    "${folder}/venv/bin/pip" freeze --exclude devops-tasks
+} >"${folder}/constraints.txt"
+mv "${folder}/constraints.txt" constraints.txt

@@ -3,33 +3,28 @@
 # Only the tests need them. Without root this says what to install and fails.
 set -euo pipefail
 
-declare -A package_of=(
-    [promtool]=prometheus
-    [prometheus]=prometheus
-    [amtool]=prometheus-alertmanager
-    [prometheus-alertmanager]=prometheus-alertmanager
-)
-
 missing=()
-for program in "${!package_of[@]}"; do
-    command -v "$program" >/dev/null || missing+=("${package_of[$program]}")
-done
-if [ "${#missing[@]}" -eq 0 ]; then
+if ! command -v promtool >/dev/null || ! command -v prometheus >/dev/null; then
+    missing+=(prometheus)
+fi
+if ! command -v amtool >/dev/null || ! command -v prometheus-alertmanager >/dev/null; then
+    missing+=(prometheus-alertmanager)
+fi
+if [[ ${#missing[@]} -eq 0 ]]; then
     exit 0
 fi
-mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
 
-if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+if [[ ${EUID} -ne 0 ]] || ! command -v apt-get >/dev/null; then
     echo "the tests need these packages: apt-get install --no-install-recommends ${missing[*]} (as root)" >&2
     exit 1
 fi
 
 # The packages start their daemons, which nobody asked for here: exit code 101 forbids it while we install.
 policy=/usr/sbin/policy-rc.d
-if [ ! -e "$policy" ]; then
-    trap 'rm -f "$policy"' EXIT
-    printf '#!/bin/sh\nexit 101\n' >"$policy"
-    chmod +x "$policy"
+if [[ ! -e ${policy} ]]; then
+    trap 'rm -f "${policy}"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"${policy}"
+    chmod +x "${policy}"
 fi
 
 echo "installing ${missing[*]}" >&2

@@ -1,0 +1,56 @@
+"""What each command loads, by name: a stopwatch would measure the machine, and say nothing of the cause."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tools import ROOT
+
+# As the console script does it; `python -m` would load runpy first.
+ENTRY = "from devops_tasks.__main__ import main; main()"
+SPEC = ROOT / "examples/minimal.yaml"
+
+SLOW = {"importlib.metadata", "prompt_toolkit", "pydantic", "questionary", "rich"}
+
+
+def modules_loaded_by(folder: Path, *arguments: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", ENTRY, *arguments],
+        capture_output=True,
+        check=False,
+        cwd=folder,
+        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
+        text=True,
+    )
+    told = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
+    assert done.returncode == 0, "\n".join(told)
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("startup")
+    modules_loaded_by(folder, "generate", str(SPEC), "-o", "bundle")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needed", "unwanted"),
+    [
+        (["--version"], "devops_tasks", SLOW | {"importlib.resources", "jinja2", "typer", "yaml"}),
+        (["--help"], "typer", SLOW | {"importlib.resources", "jinja2", "yaml"}),
+        (["generate", "--help"], "typer", SLOW | {"importlib.resources", "jinja2", "yaml"}),
+        (["generate", str(SPEC), "-o", "bundle"], "jinja2", SLOW | {"importlib.resources"}),
+        (["check", "bundle"], "yaml", SLOW),
+    ],
+    ids=["--version", "--help", "a command's --help", "generate", "check"],
+)
+def test_commands_load_only_what_they_use(bundle: Path, arguments: list[str], needed: str, unwanted: set[str]) -> None:
+    loaded = modules_loaded_by(bundle, *arguments)
+    assert needed in loaded
+    assert loaded & unwanted == set()
