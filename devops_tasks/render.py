@@ -20,6 +20,7 @@ from devops_tasks.filters import FILTERS
 DOCUMENT = "tasks.md"
 SHOWN_LINES = 60
 TELLING_LINES = 20
+_DOCUMENT_BORDER = "---\n"
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _LANGUAGES = {"yml": "yaml", "yaml": "yaml", "sh": "bash", "sql": "sql", "json": "json", "md": "markdown"}
 
@@ -91,6 +92,15 @@ class Renderer:
             files.update(self._expand(f"{DOCUMENT}.j2", shown))
         return dict(sorted(files.items()))
 
+    def render_folder(self, folder: str, plan: Mapping[str, Any]) -> Files:
+        """Render the templates of one folder that the tree leaves out, such as ``_new``; paths begin inside it."""
+        names = self.environment.list_templates(filter_func=lambda name: name.startswith(f"{folder}/"))
+        files: Files = {}
+        for name in sorted(names):
+            text = self.environment.get_template(name).render(plan)
+            files.update(_nonblank(name.removeprefix(f"{folder}/").removesuffix(".j2"), text))
+        return files
+
     def _expand(self, name: str, plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         path = name.removesuffix(".j2")
         template = self.environment.get_template(name)
@@ -139,10 +149,10 @@ def _shower(files: Files) -> Callable[..., dict[str, Data]]:
 
 
 def excerpt(text: str, start: str) -> str:
-    """Cut the telling part out of a long file, verbatim: whole lines from the one that begins with ``start``.
+    """Cut the telling part out of a long file, verbatim: whole lines, with the one that begins with ``start``.
 
-    A file of at most ``SHOWN_LINES`` lines is given whole. A part has ``TELLING_LINES`` lines or more where the file
-    has them, and ends where a block ends: before a line that is indented no deeper than the first.
+    A file of at most ``SHOWN_LINES`` lines is given whole. Of a file of several YAML documents the part is whole
+    documents, of any other a block from that line on; it has ``TELLING_LINES`` lines or more where the file has them.
     Raises ``ValueError`` when no line begins with ``start``.
     """
     lines = text.splitlines(keepends=True)
@@ -152,14 +162,25 @@ def excerpt(text: str, start: str) -> str:
     if first is None:
         msg = f"no line begins with {start!r}"
         raise ValueError(msg)
-    depth = _indent(lines[first])
-    ends = (number for number in range(first + TELLING_LINES, len(lines)) if _ends(lines[number], depth))
+    borders = [number for number, line in enumerate(lines) if line == _DOCUMENT_BORDER]
+    if borders:
+        first = max((number + 1 for number in borders if number < first), default=0)
+        ends = (number for number in borders if number >= first + TELLING_LINES)
+    else:
+        ends = (number for number in range(first + TELLING_LINES, len(lines)) if _ends(lines, first, number))
     return "".join(lines[first : next(ends, len(lines))]).rstrip("\n") + "\n"
+
+
+def _ends(lines: list[str], first: int, number: int) -> bool:
+    """Say whether a block ends before a line.
+
+    The line is indented no deeper than the first of the block; unless that is an item of a list, it begins a paragraph.
+    """
+    line = lines[number]
+    if not line.strip() or _indent(line) > _indent(lines[first]):
+        return False
+    return lines[first].lstrip().startswith("- ") or not lines[number - 1].strip()
 
 
 def _indent(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
-
-
-def _ends(line: str, depth: int) -> bool:
-    return not line.strip() or _indent(line) <= depth
