@@ -284,9 +284,7 @@ def _fill_record(shape: Nested[Any], tree: Tree) -> Tree:
     return filled
 
 
-def scalar(
-    expected: str, parse: Callable[[str], T], pattern: str, number: Schema | None = None, *, name: str = ""
-) -> Kind[T]:
+def scalar(name: str, expected: str, parse: Callable[[str], T], pattern: str, number: Schema | None = None) -> Kind[T]:
     """Make a kind of scalar from a parser and the notation (ECMA 262) that it reads.
 
     ``number`` holds the limits of a bare number, where that is a notation too.

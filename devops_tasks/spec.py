@@ -10,6 +10,7 @@ from datetime import date
 from devops_tasks import units
 from devops_tasks.fields import (
     BOOLEAN,
+    CONTROL,
     Entries,
     Kind,
     Record,
@@ -26,39 +27,39 @@ from devops_tasks.fields import (
 )
 from devops_tasks.units import Cpu, Duration, Money, Quantity, Rate, Share, Size, Target
 
-_N = r"\d{1,15}(\.\d{1,9})?"
+_POSITIVE = {"minimum": 0}
 
-DATE: Kind[date] = scalar("date", "a date such as 2026-12-01", units.parse_date, r"^\d{4}-\d\d-\d\d$")
-DURATION: Kind[Duration] = scalar(
-    "duration", "a duration such as 500ms, 5m or 30d", units.parse_duration, rf"^({_N}\s*(ms|min|[smhdwy])\s*)+$"
+DATE: Kind[date] = scalar("date", "a date such as 2026-12-01", units.parse_date, units.DATE)
+DURATION: Kind[Duration] = scalar("duration", "a duration such as 500ms, 5m or 30d", units.parse_span, units.DURATION)
+SPAN: Kind[Duration] = scalar(
+    "duration", "a duration above zero, such as 15s or 30d", units.parse_positive_span, units.above_zero(units.DURATION)
 )
-SHARE: Kind[Share] = scalar("share", "a share such as 2% or 0.02", units.parse_share, rf"^({_N}\s*%|0(\.\d{{1,9}})?)$")
-SIZE: Kind[Size] = scalar(
-    "size", "a size such as 512Mi, 4Gi or 4GB", units.parse_size, rf"^{_N}\s*(Ti|Gi|Mi|Ki|TB|GB|MB|kB|T|G|M|k)$"
+LATENCY: Kind[Duration] = scalar(
+    "duration", "a duration such as 2.5ms or 1s", units.parse_duration, units.above_zero(units.DURATION)
 )
-CPU: Kind[Cpu] = scalar("cpu", "processors such as 500m, 0.5 or 2", units.parse_cpu, rf"^{_N}m?$")
-MONEY: Kind[Money] = scalar(
-    "money", "an amount with its currency, such as 1000 USD", units.parse_money, rf"^{_N}\s*[A-Z]{{3}}$"
-)
-RATE: Kind[Rate] = scalar("rate", "a rate such as 100/min or 50/s", units.parse_rate, rf"^{_N}\s*/\s*(s|min|m|h)$")
-NUMBER: Kind[units.Number] = scalar("number", "a number such as 5 or 0.5", units.parse_number, rf"^{_N}$")
+SHARE: Kind[Share] = scalar("share", "a share such as 2% or 0.02", units.parse_share, units.SHARE,
+                            {"minimum": 0, "exclusiveMaximum": 1})  # fmt: skip
+SIZE: Kind[Size] = scalar("size", "a size such as 512Mi, 4Gi or 4GB", units.parse_size, units.SIZE)
+CPU: Kind[Cpu] = scalar("cpu", "processors such as 500m, 0.5 or 2", units.parse_cpu, units.CPU,
+                        {"exclusiveMinimum": 0, "exclusiveMaximum": 10**6})  # fmt: skip
+MONEY: Kind[Money] = scalar("money", "an amount with its currency, such as 1000 USD", units.parse_money, units.MONEY)
+RATE: Kind[Rate] = scalar("rate", "a rate such as 100/min or 50/s", units.parse_rate, units.RATE)
+NUMBER: Kind[units.Number] = scalar("number", "a number such as 5 or 0.5", units.parse_number, units.NUMBER, _POSITIVE)
 QUANTITY: Kind[Quantity] = scalar(
-    "quantity",
-    "a quantity such as 500ms, 2%, 100/min or 5",
-    units.parse_quantity,
-    rf"^{_N}\s*(%|ms|min|[smhdwy]|/\s*(s|min|m|h))?$",
+    "quantity", "a quantity such as 500ms, 2%, 100/min or 5", units.parse_quantity, units.QUANTITY, _POSITIVE
 )
 TARGET: Kind[Target] = scalar(
     "target",
     "a target: relative (+20%), absolute (12%) or a number in the metric's unit",
     units.parse_target,
-    rf"^[+-]?\s*{_N}\s*%?$",
+    units.TARGET,
+    {},
 )
 
-_DEVICES = r"(?!(?:con|prn|aux|nul|com\d|lpt\d)$)"  # names that Windows keeps for itself, and names become files
+_DEVICES = "(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])$)"  # names that Windows keeps for itself, and names become files
 _LABEL = rf"{_DEVICES}[a-z]([-a-z0-9]*[a-z0-9])?"
 _DOMAIN = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*"
-_OCTET = r"(25[0-5]|2[0-4]\d|1?\d?\d)"
+_OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 
 SLUG = matching("slug", "a name of lower-case letters, digits and '-', at most 40, starting with a letter", _LABEL, 40)
 NAME = matching("name", "a name of lower-case letters, digits and '-', at most 40, starting with a letter", _LABEL, 40)
@@ -79,7 +80,7 @@ FILE_PATH = matching("path", "an absolute path such as /tmp", r"(/[A-Za-z0-9._-]
 DOCUMENT = matching(
     "document",
     "a relative path such as ../requirements.md, or a URL",
-    r"https?://[^\s<>]+|[^\s/\\<>][^\\<>\x00-\x1f]*",
+    rf"https?://[^\s<>{CONTROL}\t\n]+|(?![A-Za-z][A-Za-z0-9+.-]*:)[^\s/\\<>{CONTROL}\t\n][^\\<>{CONTROL}\t\n]*",
     400,
 )
 URL = matching(
@@ -112,11 +113,11 @@ def _spoken(words: tuple[str, ...]) -> Kind[Duration | str]:
         if value in words:
             return value
         try:
-            return units.parse_duration(value)
+            return units.parse_positive_span(value)
         except ValueError:
             raise ValueError(expected) from None
 
-    return scalar("duration", expected, parse, rf"^(({_N}\s*(ms|min|[smhdwy])\s*)+|{'|'.join(map(re.escape, words))})$")
+    return scalar("duration", expected, parse, f"{units.above_zero(units.DURATION)}|{'|'.join(words)}")
 
 
 EVERY = _spoken(_INTERVAL_WORDS)
@@ -129,7 +130,7 @@ class Feature(Record):
     name: str = key(text("a name", 200), "The feature's name", required=True, ask="What is the feature called?",
                     example="Saved Reports")  # fmt: skip
     engineer: str = key(text("a person", 200), "Who owns the infrastructure work", required=True,
-                        ask="Who is the engineer (quote the @)?", example='"@dana"')  # fmt: skip
+                        ask="Which engineer owns the infrastructure work?", example='"@dana"')  # fmt: skip
     slug: str = key(SLUG, "The short name that every resource carries", derived=True)
     id: str | None = key(text("an id", 200), "The feature's id in the tracker", example="FEAT-1024")
     team: str = key(LABEL, "The team that owns the feature, as a label", derived=True)
@@ -294,7 +295,7 @@ class Service(Record):
     metrics: ServiceMetrics = key(nested(ServiceMetrics), "Where its metrics are scraped", default={})
     metric_names: MetricNames = key(nested(MetricNames), "What it calls its request metrics", default={})
     requests_per_second: int | None = key(integer(1, 10**9), "Requests a second of the whole service", undecided=True)
-    latency_buckets: tuple[Duration, ...] = key(listing(DURATION, least=1), "The bounds of its latency histogram",
+    latency_buckets: tuple[Duration, ...] = key(listing(LATENCY, least=1), "The bounds of its latency histogram",
                                                 derived=True)  # fmt: skip
     slo: str | None = key(WORDS, "Service level objectives", later=True)
     config: dict[str, str] = key(entries(SETTING, PARAGRAPH), "Plain settings, as environment variables", default={})
@@ -321,10 +322,10 @@ class DatabaseSize(Record):
 class DatabaseBackup(Record):
     """How often a database is saved, for how long, and how fast it must be back."""
 
-    every: Duration = key(DURATION, "How often a backup is made", default="6h")
-    keep: Duration = key(DURATION, "How long a backup is kept", default="30d")
-    restore_within: Duration = key(DURATION, "The recovery time objective", default="1h")
-    lose_at_most: Duration = key(DURATION, "The recovery point objective", derived=True)
+    every: Duration = key(SPAN, "How often a backup is made", default="6h")
+    keep: Duration = key(SPAN, "How long a backup is kept", default="30d")
+    restore_within: Duration = key(SPAN, "The recovery time objective", default="1h")
+    lose_at_most: Duration = key(SPAN, "The recovery point objective", derived=True)
     to: str | None = key(BUCKET, "The bucket that backups go to", undecided=True)
     replicate_to: str | None = key(REGION, "The region that backups are copied to", undecided=True)
 
@@ -462,9 +463,9 @@ class Monitoring(Record):
     """How Prometheus is run."""
 
     namespace: str = key(NAMESPACE, "The namespace that Prometheus runs in", default="monitoring")
-    scrape_interval: Duration = key(DURATION, "How often metrics are scraped", default="15s")
-    evaluation_interval: Duration = key(DURATION, "How often rules are evaluated", default="15s")
-    retention: Duration = key(DURATION, "How long Prometheus keeps samples", default="35d")
+    scrape_interval: Duration = key(SPAN, "How often metrics are scraped", default="15s")
+    evaluation_interval: Duration = key(SPAN, "How often rules are evaluated", default="15s")
+    retention: Duration = key(SPAN, "How long Prometheus keeps samples", default="35d")
     runbooks: str | None = key(URL, "The base URL under which the runbooks are published", undecided=True)
     dashboards: str | None = key(URL, "The base URL of Grafana", undecided=True)
 
@@ -496,7 +497,7 @@ class BackupRow(Record):
 
     every: Duration | str = key(EVERY, "How often it is saved", default="real-time")
     keep: Duration | str = key(KEEP, "How long it is kept", default="forever")
-    restore_within: Duration | None = key(DURATION, "The recovery time objective")
+    restore_within: Duration | None = key(SPAN, "The recovery time objective")
     store: str | None = key(WORDS, "What keeps it for that long", example="thanos")
 
 
@@ -505,7 +506,7 @@ class ConfigurationBackup(BackupRow):
 
     every: Duration | str = key(EVERY, "How often configuration is saved", default="change")
     keep: Duration | str = key(KEEP, "How long configuration is kept", default="forever")
-    restore_within: Duration | None = key(DURATION, "The recovery time objective of configuration", default="15m")
+    restore_within: Duration | None = key(SPAN, "The recovery time objective of configuration", default="15m")
     store: str | None = key(WORDS, "What keeps configuration", example="the Git repository")
 
 
@@ -514,7 +515,7 @@ class LogsBackup(BackupRow):
 
     every: Duration | str = key(EVERY, "How often logs are saved", default="real-time")
     keep: Duration | str = key(KEEP, "How long logs are kept", default="90d")
-    restore_within: Duration | None = key(DURATION, "The recovery time objective of logs")
+    restore_within: Duration | None = key(SPAN, "The recovery time objective of logs")
     store: str | None = key(WORDS, "What keeps logs for that long", undecided=True, example="loki")
 
 
@@ -523,7 +524,7 @@ class MetricsBackup(BackupRow):
 
     every: Duration | str = key(EVERY, "How often metrics are saved", default="real-time")
     keep: Duration | str = key(KEEP, "How long metrics are kept", default="1y")
-    restore_within: Duration | None = key(DURATION, "The recovery time objective of metrics")
+    restore_within: Duration | None = key(SPAN, "The recovery time objective of metrics")
     store: str | None = key(
         WORDS, "What keeps metrics for longer than Prometheus does", undecided=True, example="thanos"
     )

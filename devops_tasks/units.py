@@ -9,7 +9,25 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-_NUMBER = r"(\d{1,15}(?:\.\d{1,9})?)"
+# The notations, in regular expressions that mean the same to Python and to ECMA 262: the JSON Schema carries them too.
+_DIGITS = "[0-9]{1,9}"
+_THREE_PLACES = r"(?:\.[0-9]{1,3})?"
+_EIGHTHS = r"(?:\.(?:0{1,3}|125|250?|375|50{0,2}|625|750?|875))?"  # of a Gi, so that whole Ki come out
+_ABOVE_ZERO = "(?=[^1-9]*[1-9])"
+_PART = f"{_DIGITS}{_THREE_PLACES} *(?:ms|min|[smhdwy])"
+NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,9})?"
+DURATION = f"{_PART}(?: *{_PART})*"
+SHARE = rf"{NUMBER} *%|0{{1,15}}(?:\.[0-9]{{1,9}})?"
+RATE = f"{NUMBER} */ *(?:s|min|m|h)"
+QUANTITY = f"{NUMBER}(?: *%)?|{DURATION}|{RATE}"
+SIZE = (
+    f"{_ABOVE_ZERO}(?:{_DIGITS} *(?:k|kB|Ki)|{_DIGITS}{_THREE_PLACES} *(?:M|MB|G|GB)|{_DIGITS}{_EIGHTHS} *(?:Mi|Gi)"
+    f"|[0-9]{{1,6}}{_THREE_PLACES} *(?:T|TB)|[0-9]{{1,6}}{_EIGHTHS} *Ti)"
+)
+CPU = rf"{_ABOVE_ZERO}(?:{_DIGITS}m|[0-9]{{1,6}}{_THREE_PLACES})"
+MONEY = f"{NUMBER} *[A-Z]{{3}}"
+TARGET = f"[+-]? *{NUMBER} *%|-? *{NUMBER}"
+DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _SECONDS = {
     "ms": Decimal("0.001"),
     "s": Decimal(1),
@@ -24,8 +42,13 @@ _PRINTED = ("y", "d", "h", "m", "s")
 _WORDS = {"y": "year", "d": "day", "h": "hour", "m": "minute", "s": "second", "ms": "millisecond"}
 _BINARY = {"Ti": 2**40, "Gi": 2**30, "Mi": 2**20, "Ki": 2**10}
 _DECIMAL = {"T": 10**12, "G": 10**9, "M": 10**6, "k": 10**3}
-_DURATION = re.compile(rf"{_NUMBER}\s*(ms|min|[smhdwy])")
-_SIZE = re.compile(rf"{_NUMBER}\s*(Ti|Gi|Mi|Ki|TB|GB|MB|kB|T|G|M|k)")
+_LONGEST = 100 * _SECONDS["y"]
+
+
+def above_zero(pattern: str) -> str:
+    """Narrow a notation to values above zero: a digit other than 0 comes somewhere."""
+    return f"{_ABOVE_ZERO}(?:{pattern})"
+
 
 Notations = dict[str, str]
 """One quantity in several notations; ``text`` is the one of the spec and of prose."""
@@ -45,8 +68,8 @@ class Duration(NamedTuple):
     @property
     def unit(self) -> str:
         """The largest unit that holds the span in a whole number; below and between seconds, ``s`` or ``ms``."""
-        if 0 < self.seconds < 1:
-            return "ms"
+        if self.seconds < 1:
+            return "ms" if self.seconds else "s"
         return next((unit for unit in _PRINTED if self.seconds % _SECONDS[unit] == 0), "s")
 
     @property
@@ -62,7 +85,7 @@ class Duration(NamedTuple):
 
     @property
     def promql(self) -> str:
-        """As a Prometheus range or ``for``: whole units only, so ``2.5s`` is ``2500ms``."""
+        """As a Prometheus range or ``for``: whole units only, so ``2.5s`` is ``2500ms``; of whole milliseconds."""
         return self.text if "." not in self.text else f"{plain(self.seconds * 1000)}ms"
 
     def notations(self) -> Notations:
@@ -193,106 +216,118 @@ class Target(NamedTuple):
         """As the spec and the document print it: ``+20%``, ``12%``, ``35``."""
         if self.kind == "value":
             return plain(self.value)
-        sign = "+" if self.kind == "relative" and self.value > 0 else ""
+        sign = "+" if self.kind == "relative" and not self.value.is_signed() else ""
         return f"{sign}{plain(self.value * 100)}%"
+
+
+def _match(pattern: str, text: str, expected: str) -> None:
+    if not re.fullmatch(pattern, text):
+        raise ValueError(expected)
+
+
+def _split(text: str) -> tuple[Decimal, str]:
+    """Part a number from the unit that follows it."""
+    number = text.rstrip("%/ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ")
+    return Decimal(number), text[len(number) :].strip()
 
 
 def parse_number(text: str) -> Number:
     """Read a bare number; raise ``ValueError`` for anything else."""
-    if not re.fullmatch(_NUMBER, text):
-        msg = "a number such as 5 or 0.5"
-        raise ValueError(msg)
+    _match(NUMBER, text, "a number such as 5 or 0.5")
     return Number(Decimal(text))
 
 
 def parse_duration(text: str) -> Duration:
     """Read ``500ms``, ``5m``, ``1h30m``, ``30d``; raise ``ValueError`` for anything else."""
-    parts = _DURATION.findall(text)
-    if not parts or _DURATION.sub("", text).strip():
-        msg = "a duration such as 500ms, 5m or 30d"
+    _match(DURATION, text, "a duration such as 500ms, 5m or 30d")
+    parts = [_split(part) for part in re.findall(_PART, text)]
+    seconds = sum((number * _SECONDS[unit] for number, unit in parts), Decimal(0))
+    if seconds >= _LONGEST:
+        msg = "a duration of less than 100 years"
         raise ValueError(msg)
-    return Duration(sum((Decimal(number) * _SECONDS[unit] for number, unit in parts), Decimal(0)))
+    return Duration(seconds)
+
+
+def parse_span(text: str) -> Duration:
+    """Read a duration in whole milliseconds, the finest that Prometheus knows as a span of time."""
+    duration = parse_duration(text)
+    if duration.seconds * 1000 % 1:
+        msg = "a duration in whole milliseconds"
+        raise ValueError(msg)
+    return duration
+
+
+def parse_positive_span(text: str) -> Duration:
+    """Read a duration in whole milliseconds, and of one at least."""
+    duration = parse_span(text)
+    if not duration.seconds:
+        msg = "a duration above zero"
+        raise ValueError(msg)
+    return duration
 
 
 def parse_share(text: str) -> Share:
     """Read ``2%`` or ``0.02``; raise ``ValueError`` for anything else, a bare 2 included."""
-    match = re.fullmatch(rf"{_NUMBER}\s*(%?)", text)
-    if not match or (not match[2] and Decimal(match[1]) >= 1):
-        msg = "a share such as 2% or 0.02"
-        raise ValueError(msg)
-    return Share(Decimal(match[1]) / (100 if match[2] else 1))
+    _match(SHARE, text, "a share such as 2% or 0.02")
+    number, percent = _split(text)
+    return Share(number / 100 if percent else number)
 
 
 def parse_rate(text: str) -> Rate:
     """Read ``100/min``, ``50/s``, ``5/h``; raise ``ValueError`` for anything else."""
-    match = re.fullmatch(rf"{_NUMBER}\s*/\s*(s|min|m|h)", text)
-    if not match:
-        msg = "a rate such as 100/min or 50/s"
-        raise ValueError(msg)
-    return Rate(Decimal(match[1]), "min" if match[2] == "m" else match[2])
+    _match(RATE, text, "a rate such as 100/min or 50/s")
+    amount, unit = (part.strip() for part in text.split("/"))
+    return Rate(Decimal(amount), "min" if unit == "m" else unit)
 
 
 def parse_quantity(text: str) -> Quantity:
     """Read any threshold: a share with its sign, a duration, a rate or a bare number."""
+    _match(QUANTITY, text, "a quantity such as 500ms, 2%, 100/min or 5")
     if text.endswith("%"):
         return parse_share(text)
-    for parse in (parse_number, parse_duration, parse_rate):
-        try:
-            return parse(text)
-        except ValueError:
-            continue
-    msg = "a quantity such as 500ms, 2%, 100/min or 5"
-    raise ValueError(msg)
+    if "/" in text:
+        return parse_rate(text)
+    return parse_number(text) if re.fullmatch(NUMBER, text) else parse_duration(text)
 
 
 def parse_size(text: str) -> Size:
     """Read ``4Gi``, ``512Mi`` or ``4GB`` into whole bytes; raise ``ValueError`` for anything else."""
-    match = _SIZE.fullmatch(text)
-    factor = (_BINARY | _DECIMAL).get(match[2].removesuffix("B"), 0) if match else 0
-    value = Decimal(match[1]) * factor if match else Decimal(0)
-    if not value or value % 1:
-        msg = "a size such as 512Mi, 4Gi or 4GB"
-        raise ValueError(msg)
-    return Size(int(value))
+    _match(SIZE, text, "a size such as 512Mi, 4Gi or 4GB")
+    number, unit = _split(text)
+    return Size(int(number * (_BINARY | _DECIMAL)[unit.removesuffix("B")]))
 
 
 def parse_cpu(text: str) -> Cpu:
     """Read ``500m``, ``0.5`` or ``2``; raise ``ValueError`` for anything else."""
-    match = re.fullmatch(rf"{_NUMBER}(m?)", text)
-    value = Decimal(match[1]) * (1 if match[2] else 1000) if match else Decimal(0)
-    if not value or value % 1:
-        msg = "processors such as 500m, 0.5 or 2"
-        raise ValueError(msg)
-    return Cpu(int(value))
+    _match(CPU, text, "processors such as 500m, 0.5 or 2")
+    number, unit = _split(text)
+    return Cpu(int(number if unit else number * 1000))
 
 
 def parse_money(text: str) -> Money:
     """Read ``1000 USD``; raise ``ValueError`` for anything else."""
-    match = re.fullmatch(rf"{_NUMBER}\s*([A-Z]{{3}})", text)
-    if not match:
-        msg = "an amount with its currency, such as 1000 USD"
-        raise ValueError(msg)
-    return Money(Decimal(match[1]), match[2])
+    _match(MONEY, text, "an amount with its currency, such as 1000 USD")
+    return Money(*_split(text))
 
 
 def parse_target(text: str) -> Target:
-    """Read ``+20%`` (relative), ``12%`` (absolute) or ``35``; raise ``ValueError`` for anything else."""
-    match = re.fullmatch(rf"([+-]?)\s*{_NUMBER}\s*(%?)", text)
-    if not match:
-        msg = "a target: relative (+20%), absolute (12%) or a number in the metric's unit"
-        raise ValueError(msg)
-    value = Decimal(match[2]) * (-1 if match[1] == "-" else 1)
-    if not match[3]:
-        return Target("value", value)
-    return Target("relative" if match[1] else "absolute", value / 100)
+    """Read ``+20%`` (relative), ``12%`` (absolute) or ``35``; raise ``ValueError`` for anything else.
+
+    A sign without ``%`` is taken from negative numbers alone: ``+5`` could mean five more or five in all.
+    """
+    _match(TARGET, text, "a target: relative (+20%), absolute (12%) or a number in the metric's unit")
+    number, percent = _split(text.replace(" ", ""))
+    if not percent:
+        return Target("value", number)
+    return Target("relative" if text[0] in "+-" else "absolute", number / 100)
 
 
 def parse_date(text: str) -> date:
     """Read ``2026-12-01``; raise ``ValueError`` for anything else, dates that do not exist included."""
+    expected = "a date such as 2026-12-01"
+    _match(DATE, text, expected)
     try:
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-            return date.fromisoformat(text)
+        return date.fromisoformat(text)
     except ValueError:
-        pass
-    msg = "a date such as 2026-12-01"
-    raise ValueError(msg)
+        msg = f"{expected}, that exists"
+        raise ValueError(msg) from None
