@@ -5,6 +5,7 @@ Lives here: rules over a complete, typed spec. A contradiction that leaves a cor
 """
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from itertools import pairwise
 
 from devops_tasks.defaults import TASK_IDS
@@ -12,12 +13,15 @@ from devops_tasks.errors import Fault, KeyPath
 from devops_tasks.fields import nearest
 from devops_tasks.metrics import METRICS, parse_threshold
 from devops_tasks.spec import Alert, Cache, Criterion, Database, ExternalService, Queue, Service, Spec
-from devops_tasks.units import Duration, Quantity
+from devops_tasks.units import Duration, Quantity, Share
 
 Faults = Iterator[Fault]
 _LONGEST_INTERVAL = 75  # seconds: four samples in the five minutes that every rule looks at
 _Named = Service | Database | Cache | Queue | ExternalService
 _COLOURS = ("blue", "green")
+DEFAULT_DENY = "default-deny"
+SECRETS_FOLDER = "/etc/secrets"
+"""Where a container finds its secrets, one file each."""
 
 
 def check_spec(spec: Spec) -> Faults:
@@ -55,6 +59,9 @@ def _names(spec: Spec) -> Faults:
                 yield Fault(path, f"{item.name} is also the name of one of the {seen[item.name]}", "", "duplicate-name")
             seen.setdefault(item.name, group)
     for index, service in enumerate(spec.services):
+        if service.name == DEFAULT_DENY:
+            what = f"{DEFAULT_DENY} is what the namespace's own network policy is called"
+            yield Fault(("services", index, "name"), what, "choose another name", "duplicate-name")
         stem, _, colour = service.name.rpartition("-")
         if colour in _COLOURS and stem in seen:
             what = f"{service.name} is what the {colour} colour of {stem} is called"
@@ -86,6 +93,35 @@ def _resources(spec: Spec) -> Faults:
         if scaling and scaling.max < service.production.replicas:
             what = f"{scaling.max} pods at most are fewer than the {service.production.replicas} replicas"
             yield Fault(("services", index, "production", "autoscaling", "max"), what, "raise it", "order")
+
+
+def _autoscaling(spec: Spec) -> Faults:
+    for index, service in enumerate(spec.services):
+        scaling = service.production.autoscaling
+        for name in ("cpu", "memory") if scaling else ():
+            share: Share = getattr(scaling, name)
+            if share.ratio < Decimal("0.01") or share.ratio * 100 % 1:
+                path: KeyPath = ("services", index, "production", "autoscaling", name)
+                yield Fault(path, f"{share.text} is no whole percent from 1%", "Kubernetes takes whole percents only")
+
+
+def _images(spec: Spec) -> Faults:
+    for index, service in enumerate(spec.services):
+        name, _, digest = (service.image or "@").partition("@")
+        tag = name.rpartition("/")[2].partition(":")[2]
+        if service.image and not digest and tag in {"", "latest"}:
+            what = f"{service.image} names no version, so nobody could say what runs or roll back to it"
+            yield Fault(("services", index, "image"), what, "add a tag or a digest", "no-version")
+
+
+def _writable(spec: Spec) -> Faults:
+    for index, service in enumerate(spec.services):
+        for position, path in enumerate(service.writable):
+            place: KeyPath = ("services", index, "writable", position)
+            if {"..", "."} & set(path.split("/")):
+                yield Fault(place, f"{path} is not the path that it names", "write it without '.' and '..'")
+            if f"{path}/".startswith(f"{SECRETS_FOLDER}/"):
+                yield Fault(place, f"the secrets are mounted at {SECRETS_FOLDER}", "write to another path")
 
 
 def _public(spec: Spec) -> Faults:
@@ -241,6 +277,9 @@ RULES: tuple[Callable[[Spec], Faults], ...] = (
     _names,
     _needs,
     _resources,
+    _autoscaling,
+    _images,
+    _writable,
     _public,
     _namespaces,
     _steps,

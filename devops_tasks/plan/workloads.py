@@ -5,6 +5,7 @@ from typing import TypedDict
 from devops_tasks.defaults import slugify
 from devops_tasks.plan import undecided
 from devops_tasks.plan.network import Flow, plan_flows
+from devops_tasks.rules import SECRETS_FOLDER
 from devops_tasks.spec import ENVIRONMENT_NAMES, Database, Production, Service, Spec, Staging
 from devops_tasks.units import Cpu, Size
 
@@ -15,7 +16,6 @@ LIVE_COLOUR = "blue"
 REFERENCED = "production"
 """The environment whose folder of the secret store the references name; the others' overlays replace that step."""
 
-SECRETS_FOLDER = "/etc/secrets"
 DRAIN_SECONDS = 15
 """How long a pod goes on answering after it was told to stop, while load balancers forget it."""
 GRACE_SECONDS = 60
