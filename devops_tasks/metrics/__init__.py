@@ -1,9 +1,13 @@
 """What each known metric is: its unit, the side on which it is bad, where it applies, its PromQL and its advice.
 
 Lives here: everything that is true of a metric whoever asks. Must not: thresholds (they are the spec's).
+``forms`` holds the PromQL, ``advice`` what the runbooks say. Both are templates in which ``%word`` stands for a name of
+the bundle (``%service``, ``%namespace``) or a part of a selector; :func:`fill` puts them in.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
+from string import Template
 from typing import NamedTuple
 
 from devops_tasks.units import Duration, Number, Quantity, Rate, Share
@@ -61,5 +65,16 @@ def parse_threshold(metric: str, quantity: Quantity) -> Quantity:
         return Share(Decimal(quantity.value))
     wanted, expected = DIMENSIONS[known.dimension]
     if not isinstance(quantity, wanted):
-        raise ValueError(expected)  # noqa: TRY004 - a quantity of the wrong unit is bad input, no bug
+        raise ValueError(expected)
     return quantity
+
+
+class _Text(Template):
+    """Text with ``%word`` in it: neither PromQL nor shell nor prose uses the sign, as they do ``$`` and braces."""
+
+    delimiter = "%"
+
+
+def fill(text: str, words: Mapping[str, str]) -> str:
+    """Put words in place of ``%word``; raises ``KeyError`` for a word that is not there."""
+    return _Text(text).substitute(words)

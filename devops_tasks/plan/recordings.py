@@ -1,0 +1,135 @@
+"""The recorded series: which families a bundle needs, their rules, and the source series that all of it rests on."""
+
+from collections.abc import Iterator
+from typing import TypedDict
+
+from devops_tasks.metrics import fill
+from devops_tasks.metrics.forms import FAMILIES, Family
+from devops_tasks.plan.alerts import Row, family_of, instrumented, row_words
+from devops_tasks.plan.subjects import Subject
+
+_ALWAYS = {
+    "api": ("traffic", "latency", "cpu", "memory"),
+    "web": ("traffic", "latency", "cpu", "memory"),
+    "worker": ("jobs", "cpu_rolling", "memory"),
+    "database": ("connections",),
+    "feature": (),
+}
+_APPLICATION = ("traffic", "latency", "jobs")
+_ORDER = tuple(FAMILIES)
+
+
+class RecordingPlan(TypedDict):
+    """One recording rule as a template prints it."""
+
+    record: str
+    expr: str
+    labels: dict[str, str]
+    comment: str
+
+
+class RecordingGroup(TypedDict):
+    """One group of recording rules, which are evaluated one after another."""
+
+    name: str
+    rules: list[RecordingPlan]
+
+
+class SourceSeries(TypedDict):
+    """One series that somebody else provides; ``sample`` is a series that ``selector`` selects."""
+
+    metric: str
+    selector: str
+    sample: str
+
+
+class Need(TypedDict):
+    """What somebody must provide for the rules of a subject to see anything."""
+
+    service: str
+    who: str
+    what: str
+
+
+def plan_recordings(subjects: list[Subject], rows: list[Row]) -> list[RecordingGroup]:
+    """Plan one group for each family of each subject; a group's rules stand in the order in which they build."""
+    groups: list[RecordingGroup] = []
+    for subject in subjects:
+        for name in _families(subject, rows):
+            rules = list(_rules(subject, FAMILIES[name], _readers(subject, name, rows)))
+            groups.append({"name": f"{subject.name}.{name.partition('_r')[0]}.rules", "rules": rules})
+    return [group for group in groups if group["rules"]]
+
+
+def plan_sources(subject: Subject, rows: list[Row]) -> list[SourceSeries]:
+    """List the series that the alerts of a subject rest on; a query of the spec is seen through its recorded series."""
+    sources: dict[str, SourceSeries] = {}
+    for name in _families(subject, rows):
+        for row in _readers(subject, name, rows):
+            for source in _sources(subject, name, row):
+                sources.setdefault(source["metric"] + source["selector"], source)
+    return list(sources.values())
+
+
+def plan_needs(subjects: list[Subject], rows: list[Row]) -> list[Need]:
+    """List who must provide what, for each subject."""
+    needs: list[Need] = []
+    for subject in subjects:
+        for name in _families(subject, rows):
+            thresholds = sorted({row.threshold.text for row in _readers(subject, name, rows)})
+            words = {**subject.words, "db_buckets": ", ".join(thresholds)}
+            for each in subject.queues if name == "lag" else ({},):
+                for who, what in FAMILIES[name].needs:
+                    need: Need = {"service": subject.name, "who": who, "what": fill(what, {**words, **each})}
+                    if need not in needs:
+                        needs.append(need)
+    return needs
+
+
+def _families(subject: Subject, rows: list[Row]) -> list[str]:
+    always = [name for name in _ALWAYS[subject.kind] if subject.measured or name not in _APPLICATION]
+    read = [family_of(row) for row in rows if row.subject.name == subject.name and instrumented(row)]
+    return sorted({*always, *read}, key=_ORDER.index)
+
+
+def _readers(subject: Subject, family: str, rows: list[Row]) -> list[Row]:
+    return [row for row in rows if row.subject.name == subject.name and family_of(row) == family and instrumented(row)]
+
+
+def _rules(subject: Subject, family: Family, readers: list[Row]) -> Iterator[RecordingPlan]:
+    settings = [subject.words] if family is not FAMILIES["lag"] else [{**subject.words, **q} for q in subject.queues]
+    for words in settings:
+        for recording in family.once:
+            yield _rule(recording.record, recording.expr, recording.comment, recording.labels, words)
+    seen: set[tuple[str, str]] = set()
+    for row in readers:
+        words = row_words(row)
+        for recording in family.each:
+            rule = _rule(recording.record, recording.expr, recording.comment, recording.labels, words)
+            if (rule["record"], rule["expr"]) not in seen:
+                seen.add((rule["record"], rule["expr"]))
+                yield rule
+
+
+def _rule(
+    record: str, expr: str, comment: str, labels: tuple[tuple[str, str], ...], words: dict[str, str]
+) -> RecordingPlan:
+    return {
+        "record": fill(record, words),
+        "expr": fill(expr, words),
+        "labels": {name: fill(value, words) for name, value in labels},
+        "comment": fill(comment, words),
+    }
+
+
+def _sources(subject: Subject, name: str, row: Row) -> Iterator[SourceSeries]:
+    words = row_words(row)
+    if name == "custom":
+        series, selector = f"service:{row.metric}:query", f'service="{subject.name}"'
+        yield {"metric": series, "selector": selector, "sample": f"{series}{{{selector}}}"}
+    for each in subject.queues if name == "lag" else ({},):
+        for source in FAMILIES[name].sources:
+            filled = {**words, **each}
+            metric, selector = fill(source.metric, filled), fill(source.selector, filled)
+            sample = fill(source.sample or source.selector, filled)
+            yield {"metric": metric, "selector": selector, "sample": f"{metric}{{{sample}}}"}

@@ -1,0 +1,72 @@
+"""The runbook of each alert: the advice on its metric, with the names of this bundle."""
+
+from typing import TypedDict
+
+from devops_tasks.metrics import fill
+from devops_tasks.metrics.advice import ADVICE, CUSTOM, FEATURE, SERIES, TARGETS, WATCHDOG, Advice, Check
+from devops_tasks.plan.alerts import AlertPlan, Row, row_words
+from devops_tasks.plan.subjects import Subject
+from devops_tasks.spec import Spec
+
+
+class Step(TypedDict):
+    """One thing to look at or to do."""
+
+    text: str
+    language: str
+    code: str
+
+
+class Page(TypedDict):
+    """One runbook; ``name`` is the alert's, and becomes the name of the file."""
+
+    name: str
+    alert: AlertPlan
+    meaning: str
+    impact: str
+    checks: list[Step]
+    mends: list[Step]
+    rollback: str
+    mistaken: list[str]
+    operations: list[str]
+    namespace: str
+    on_call: str | None
+    channel: str | None
+    pager: str | None
+
+
+def plan_page(spec: Spec, alert: AlertPlan, row: Row | None, subjects: list[Subject]) -> Page:
+    """Plan the runbook of an alert; ``row`` is what it watches, None for the alerts about alerts."""
+    subject = next(each for each in subjects if each.name == alert["service"])
+    words = {**_queue(subject), **(row_words(row) if row else subject.words), "alert": alert["name"]}
+    advice = _advice(alert, subject)
+    return {
+        "name": alert["name"],
+        "alert": alert,
+        "meaning": fill(advice.meaning, words),
+        "impact": fill(advice.impact, words),
+        "checks": [_step(check, words) for check in advice.checks],
+        "mends": [_step(mend, words) for mend in advice.mends],
+        "rollback": fill(advice.rollback, words),
+        "mistaken": [fill(text, words) for text in advice.mistaken],
+        "operations": list(advice.operations),
+        "namespace": spec.platform.namespaces.production,
+        "on_call": spec.contacts.on_call,
+        "channel": spec.contacts.channel,
+        "pager": spec.contacts.pager,
+    }
+
+
+def _advice(alert: AlertPlan, subject: Subject) -> Advice:
+    special = {"targets": TARGETS, "series": SERIES, "watchdog": WATCHDOG}
+    if alert["kind"] in special:
+        return special[alert["kind"]]
+    return ADVICE.get(alert["metric"]) or (FEATURE if subject.kind == "feature" else CUSTOM)
+
+
+def _queue(subject: Subject) -> dict[str, str]:
+    return subject.queues[0] if subject.queues else {}
+
+
+def _step(check: Check, words: dict[str, str]) -> Step:
+    return {"text": fill(check.text, words), "language": check.language, "code": fill(check.code, words)}

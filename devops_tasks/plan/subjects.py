@@ -1,0 +1,110 @@
+"""What is watched: services, databases and the feature as a whole, each with the words that expressions use for it."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from devops_tasks.metrics import METRICS
+from devops_tasks.plan import undecided
+from devops_tasks.spec import Database, Queue, Service, Spec
+from devops_tasks.units import Duration, plain
+
+_WEEK = 604_800
+_HOUR = 3600
+_MOST_WEEKS = 3
+_PHRASE = """\
+    label_replace(namespace_job:http_requests:avg_rate5m_1h{%scraped} offset WEEKw, "week", "WEEK", "", "")"""
+
+
+class Subject(NamedTuple):
+    """One thing that alerts are about; ``words`` are its names for :func:`devops_tasks.metrics.fill`."""
+
+    name: str
+    kind: str
+    words: dict[str, str]
+    measured: bool = True
+    queues: tuple[dict[str, str], ...] = ()
+    stores: bool = False
+
+
+def plan_subjects(spec: Spec) -> list[Subject]:
+    """Plan every service, every database and, last, the feature itself."""
+    services = [_service(spec, service) for service in spec.services]
+    databases = [_database(spec, database) for database in spec.databases]
+    return [*services, *databases, Subject(spec.feature.slug, "feature", _common(spec, spec.feature.slug))]
+
+
+def watched(metric: str, subjects: list[Subject]) -> Iterator[Subject]:
+    """Give the subjects that have a known metric: a queue's lag needs a queue, a database's calls a database."""
+    kinds = METRICS[metric].kinds or ("database",)
+    for subject in subjects:
+        if (
+            subject.kind in kinds
+            and (metric != "queue_lag" or subject.queues)
+            and (metric != "db_latency_p95" or subject.stores)
+        ):
+            yield subject
+
+
+def baseline_weeks(retention: Duration) -> int:
+    """Count the earlier weeks, at most three, whose samples are still there: each needs an hour more than itself."""
+    return min(_MOST_WEEKS, max(0, int((retention.seconds - _HOUR) // _WEEK)))
+
+
+def _common(spec: Spec, name: str) -> dict[str, str]:
+    return {
+        "service": name,
+        "name": name,
+        "namespace": spec.platform.namespaces.production,
+        "monitoring": spec.monitoring.namespace,
+    }
+
+
+def _service(spec: Spec, service: Service) -> Subject:
+    queues = tuple(_queue(queue) for queue in spec.queues if queue.name in service.needs)
+    words = {**_common(spec, service.name), **_selectors(spec, service), **_series(spec, service)}
+    measured = service.metrics.convention != "none"
+    stores = any(database.name in service.needs for database in spec.databases)
+    return Subject(service.name, service.kind, words, measured, queues if service.kind == "worker" else (), stores)
+
+
+def _selectors(spec: Spec, service: Service) -> dict[str, str]:
+    production, staging = spec.platform.namespaces.production, spec.platform.namespaces.staging
+    both = f'namespace=~"{production}|{staging}"'
+    return {
+        "scraped": f'{both},job="{service.name}"',
+        "production": f'namespace="{production}",job="{service.name}"',
+        "scraped_container": f'{both},container="{service.name}"',
+        "production_container": f'namespace="{production}",container="{service.name}"',
+    }
+
+
+def _series(spec: Spec, service: Service) -> dict[str, str]:
+    coloured = service.kind != "worker"
+    weeks = baseline_weeks(spec.monitoring.retention)
+    lines = [_PHRASE.replace("WEEK", str(week)) for week in range(1, weeks + 1)]
+    scraped = _selectors(spec, service)["scraped"]
+    return {
+        "requests": service.metric_names.requests,
+        "duration": service.metric_names.duration,
+        "status": service.metric_names.status_label,
+        "buckets": ", ".join(bound.text for bound in service.latency_buckets),
+        "weeks": "\n  or\n".join(lines).replace("%scraped", scraped),
+        "weeks_kept": f"{weeks} week{'s' if weeks > 1 else ''} and an hour",
+        "colours": "_colour" if coloured else "",
+        "of_pods": " of the {{ $labels.colour }} pods" if coloured else "",
+        "deployment": f"{service.name}-blue" if coloured else service.name,
+    }
+
+
+def _queue(queue: Queue) -> dict[str, str]:
+    return {"queue": queue.name, "group": queue.group or undecided.NAME, "topic": queue.topic or undecided.NAME}
+
+
+def _database(spec: Spec, database: Database) -> Subject:
+    words = {
+        **_common(spec, database.name),
+        "database": database.name,
+        "exported": f'job="postgres-exporter",database="{database.name}"',
+        "max_connections": plain(database.production.max_connections),
+    }
+    return Subject(database.name, "database", words)
