@@ -165,8 +165,7 @@ class Builder:
 
     def _scalar(self, kind: Kind[Any], tree: Tree, path: KeyPath) -> Built:
         if not isinstance(tree, str):
-            found = "a list" if isinstance(tree, list) else "a group of keys"
-            return self.fault(path, f"expected {kind.expected}, found {found}", code="wrong-type")
+            return self.fault(path, f"expected {kind.expected}, found {_found(tree)}", code="wrong-type")
         if tree in kind.later:
             mend = "built so far: " + ", ".join(kind.choices)
             return self.fault(path, f"{tree} is not built yet", mend, "not-built")
@@ -180,8 +179,7 @@ class Builder:
         if tree == "none" and not shape.least:
             tree = []
         if not isinstance(tree, list):
-            found = "a group of keys" if isinstance(tree, dict) else shorten(tree)
-            return self.fault(path, f"expected a list, found {found}", "start each item with '- '", "wrong-type")
+            return self.fault(path, f"expected a list, found {_found(tree)}", "start each item with '- '", "wrong-type")
         if len(tree) < shape.least:
             self.fault(path, "expected at least one item", code="too-few")
         self._unique(shape, tree, path)
@@ -214,9 +212,8 @@ class Builder:
         if isinstance(tree, str) and shape.scalar:
             tree = {shape.scalar: tree}
         if not isinstance(tree, dict):
-            found = "a list" if isinstance(tree, list) else shorten(tree)
             known = ", ".join(shape.record.fields)
-            return self.fault(path, f"expected a group of keys, found {found}", f"keys: {known}", "wrong-type")
+            return self.fault(path, f"expected a group of keys, found {_found(tree)}", f"keys: {known}", "wrong-type")
         fields = shape.record.fields
         for name in tree:
             if name not in fields:
@@ -234,6 +231,11 @@ class Builder:
             example = f", for example {name}: {field.example}" if isinstance(field.example, str) else ""
             self.fault((*path, name), f"required: {field.doc}", f"add it{example}", "missing-key")
         return None
+
+
+def _found(tree: Tree) -> str:
+    kinds = {list: "a list", dict: "a group of keys", type(None): "nothing"}
+    return kinds.get(type(tree)) or shorten(tree)
 
 
 def shorten(text: str, limit: int = 60) -> str:
@@ -258,6 +260,21 @@ def required_keys(record: "type[Record]", path: KeyPath = ()) -> Iterator[tuple[
             yield from required_keys(field.shape.record, (*path, name))
         elif field.required:
             yield (*path, name), field
+
+
+def shape_at(shape: Shape, path: KeyPath) -> Shape | None:
+    """Find the shape of a place in a tree, None where there is none."""
+    for step in path:
+        match shape, step:
+            case Listing(item), int():
+                shape = item
+            case Nested(record), str() if step in record.fields:
+                shape = record.fields[step].shape
+            case Entries(_, value), str():
+                shape = value
+            case _:
+                return None
+    return shape
 
 
 def fill(shape: Shape, tree: Tree) -> Tree:

@@ -4,6 +4,7 @@ Lives here: reading a spec's file, and putting every complaint at its place. Sca
 or ``on`` mean is for their field to say. Must not: knowing what keys mean.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ import yaml
 
 from devops_tasks.defaults import complete
 from devops_tasks.errors import Fault, KeyPath, Problem, UserError, key_text
-from devops_tasks.fields import Builder, Tree
+from devops_tasks.fields import Builder, Kind, Tree, prune, shape_at
 from devops_tasks.rules import check_spec
 from devops_tasks.spec import SPEC, Spec
 
@@ -21,6 +22,9 @@ MOST_NODES = 50_000
 MOST_DEPTH = 40
 Event = Any
 """An event of the YAML parser, which has no type of its own worth naming."""
+_LINE_BREAK = re.compile("\r\n|[\r\n\u0085\u2028\u2029]")  # those of YAML 1.1, by which its marks count
+_RESERVED = frozenset("@`%")
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -74,7 +78,7 @@ def parse_spec(text: str, where: str) -> Source:
         tree = parser.parse(text)
     except yaml.MarkedYAMLError as error:
         raise UserError(_yaml_problem(error, text, where)) from None
-    except yaml.YAMLError:
+    except (yaml.YAMLError, UnicodeEncodeError):
         problem = Problem(where, "holds characters that YAML does not allow", "remove control characters", "yaml")
         raise UserError(problem) from None
     if parser.problems:
@@ -85,16 +89,24 @@ def parse_spec(text: str, where: str) -> Source:
 def _yaml_problem(error: yaml.MarkedYAMLError, text: str, where: str) -> Problem:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
-    lines = text.splitlines()
-    rest = lines[line][column:] if line < len(lines) else ""
-    what = f"no valid YAML: {error.problem or error.context}"
-    mend = ""
-    if rest[:1] in {"@", "`", "%"}:
-        word = rest.split(" #", maxsplit=1)[0].strip()
-        what, mend = f"a value must not begin with {rest[0]}", f'quote it: "{word}"'
-    elif "\t" in (lines[line] if line < len(lines) else ""):
-        what, mend = "a tab is no indentation in YAML", "use spaces"
+    lines = [*_LINE_BREAK.split(text), ""]
+    written = lines[line] if line < len(lines) else ""
+    what, mend = _explain(error, written, column)
     return Problem(where, what, mend, "yaml", line + 1, column + 1)
+
+
+def _explain(error: yaml.MarkedYAMLError, line: str, column: int) -> tuple[str, str]:
+    """Say in the words of a person what the usual faults are, and how to mend them."""
+    told = error.problem or error.context or "not readable"
+    rest = line[column:]
+    if rest[:1] in _RESERVED:
+        word = rest.split(" #", maxsplit=1)[0].strip()
+        return f"a value must not begin with {rest[0]}", f'quote it: "{word}"'
+    if rest[:1] == "\t" or "\t" in line[: len(line) - len(line.lstrip())]:
+        return "a tab is no indentation in YAML", "use spaces"
+    if told.startswith("mapping values are not allowed"):
+        return "a ': ' inside a value that is not quoted", 'quote the whole value: "..."'
+    return f"no valid YAML: {told}", ""
 
 
 class _Parser:
@@ -133,24 +145,29 @@ class _Parser:
         self.places.setdefault(path, Place(self.where, event.start_mark.line + 1, event.start_mark.column + 1))
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, path)
-        if event.tag is not None and event.tag != "!":
-            self._problem(event, f"the tag {event.tag} is not allowed", "remove it", path=path)
+        self._refuse_tag(event, path)
         tree = self._content(event, events, path)
         if event.anchor:
             self.anchors[event.anchor] = tree
         return tree
 
+    def _refuse_tag(self, event: Event, path: KeyPath) -> None:
+        if event.tag is not None and event.tag != "!":
+            self._problem(event, f"the tag {event.tag} is not allowed", "remove it", path=path)
+
     def _content(self, event: Event, events: Iterator[Any], path: KeyPath) -> Tree:
         if isinstance(event, yaml.ScalarEvent):
-            return None if event.style is None and event.value in {"", "~", "null", "Null", "NULL"} else event.value
+            # The C parser gives a plain scalar's style as "", the Python one as None.
+            return None if not event.style and event.value in _NULLS else event.value
         if isinstance(event, yaml.SequenceStartEvent):
             return self._sequence(events, path)
         return self._mapping(events, path)
 
     def _alias(self, event: Event, path: KeyPath) -> Tree:
         if event.anchor not in self.anchors:
-            self._problem(event, f"the alias *{event.anchor} has no anchor before it", path=path)
-            return None
+            mend = f'quote it if it is text: "*{event.anchor}"'
+            self._problem(event, f"the alias *{event.anchor} has no anchor before it", mend, path=path)
+            return ""
         tree = self.anchors[event.anchor]
         self.nodes += _count(tree)
         return tree
@@ -169,25 +186,24 @@ class _Parser:
 
     def _mapping(self, events: Iterator[Any], path: KeyPath) -> Tree:
         group: dict[str, Tree] = {}
-        seen: set[str] = set()
         for event in events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
-            name = event.value if isinstance(event, yaml.ScalarEvent) else None
-            if name is None:
-                self._problem(event, "a key must be a plain word", path=path)
-                name = ""
-                self._node(event, events, path)
-            elif name in seen:
+            name = self._key(event, events, path)
+            if name in group:
                 self._problem(event, "the key is there twice", "keep one of them", "duplicate-key", (*path, name))
-            seen.add(name)
-            value_event = next(events)
             mark = event.start_mark
             self.places.setdefault((*path, name), Place(self.where, mark.line + 1, mark.column + 1))
-            value = self._node(value_event, events, (*path, name))
-            if value is not None:
-                group[name] = value
+            group[name] = self._node(next(events), events, (*path, name))
         return group
+
+    def _key(self, event: Event, events: Iterator[Any], path: KeyPath) -> str:
+        if isinstance(event, yaml.ScalarEvent):
+            self._refuse_tag(event, path)
+            return str(event.value)
+        self._problem(event, "a key must be a plain word", "quote it if it is text", path=path)
+        self._node(event, events, path)
+        return ""
 
 
 def _count(tree: Tree) -> int:
@@ -197,31 +213,46 @@ def _count(tree: Tree) -> int:
 
 
 def override(source: Source, assignments: tuple[str, ...]) -> Source:
-    """Apply ``key=value`` assignments; raises ``UserError`` with every one that cannot be applied."""
+    """Apply ``key=value`` assignments; raises ``UserError`` with every one that cannot be applied.
+
+    A value is source text, as in a file: nothing, ``~`` or ``null`` takes the key out again.
+    """
     problems: list[Problem] = []
-    tree, places = source.tree, dict(source.places)
     for assignment in assignments:
-        name, equals, value = assignment.partition("=")
-        where = f"--set {name}"
-        if not equals or not name:
-            problems.append(Problem(f"--set {assignment}", "expected key=value", "such as sprint.name=25", "set"))
-            continue
-        path = _parse_path(name)
         try:
-            tree = _replace(tree, path, parse_spec(value, where).tree if value[:1] in "[{" else value)
-        except (LookupError, TypeError):
-            problems.append(Problem(where, "no such place in the spec", "lists count from 0: services[0].port", "set"))
+            source = _assign(source, assignment)
         except UserError as error:
             problems += error.problems
-        places[path] = Place(where)
     if problems:
         raise UserError(*problems)
-    return source._replace(tree=tree, places=places)
+    return source
+
+
+def _assign(source: Source, assignment: str) -> Source:
+    name, equals, value = assignment.partition("=")
+    where = f"--set {name}"
+    path = _parse_path(name)
+    if not equals or not path:
+        raise UserError(Problem(f"--set {assignment}", "expected key=value", "such as sprint.name=25", "set"))
+    try:
+        tree = _replace(source.tree, path, _parse_value(value, path, where))
+    except (LookupError, TypeError):
+        mend = "lists count from 0: services[0].port"
+        raise UserError(Problem(where, "no such place in the spec", mend, "set")) from None
+    kept = {place: at for place, at in source.places.items() if place[: len(path)] != path}
+    return source._replace(tree=tree, places={**kept, path: Place(where)})
+
+
+def _parse_value(value: str, path: KeyPath, where: str) -> Tree:
+    if value in _NULLS:
+        return None
+    groups = value[:1] in {"[", "{"} and not isinstance(shape_at(SPEC, path), Kind)
+    return parse_spec(value, where).tree if groups else value
 
 
 def _parse_path(name: str) -> KeyPath:
     steps = name.replace("[", ".[").split(".")
-    return tuple(int(step[1:-1]) if step[1:-1].isdigit() and step[:1] == "[" else step for step in steps if step)
+    return tuple(int(step[1:-1]) if re.fullmatch(r"\[[0-9]+\]", step) else step for step in steps if step)
 
 
 def _replace(tree: Tree, path: KeyPath, value: Tree) -> Tree:
@@ -229,10 +260,10 @@ def _replace(tree: Tree, path: KeyPath, value: Tree) -> Tree:
         return value
     step, *rest = path
     if isinstance(step, int):
-        items = list(tree)
-        items[step] = _replace(items[step], tuple(rest), value)
-        return items
-    return {**tree, step: _replace(tree.get(step, {}), tuple(rest), value)}
+        if not isinstance(tree, list) or step >= len(tree):
+            raise LookupError
+        return [*tree[:step], _replace(tree[step], tuple(rest), value), *tree[step + 1 :]]
+    return {**(tree or {}), step: _replace((tree or {}).get(step), tuple(rest), value)}
 
 
 def load_spec(source: Source) -> Loaded:
@@ -240,12 +271,17 @@ def load_spec(source: Source) -> Loaded:
     written = Builder()
     written.build(SPEC, source.tree)
     _refuse(source, written.faults)
-    tree = complete(source.tree)
+    tree = complete(prune(source.tree))
     builder = Builder()
     spec: Spec = builder.build(SPEC, tree)
-    _refuse(source, builder.faults)
+    _refuse(source, [_underivable(fault) for fault in builder.faults[:1]])
     _refuse(source, list(check_spec(spec)))
     return Loaded(spec, tree, source)
+
+
+def _underivable(fault: Fault) -> Fault:
+    """Word the first fault of a default that was computed; the others follow from it."""
+    return fault._replace(what=f"no default can be made from the other keys: {fault.what}", mend="write it")
 
 
 def _refuse(source: Source, faults: list[Fault]) -> None:
