@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from devops_tasks import units
-from devops_tasks.fields import MISSING, Listing, Nested, Tree, fill
+from devops_tasks.fields import MISSING, Listing, Nested, Tree, fill, parse_boolean
 from devops_tasks.spec import SPEC
 
 USUAL_BUCKETS = ("5ms", "10ms", "25ms", "50ms", "75ms", "100ms", "250ms", "500ms", "1s", "2.5s", "5s", "10s")
@@ -146,7 +146,7 @@ def _external(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
     overview = root["overview"]
     rows = (
         (root["platform"]["cloud"] != "none", "Cloud Provider", "Resource quotas increased"),
-        (overview["security_review"] not in {"false", "no", "off"}, "Security Team", "Security review completed"),
+        (parse_boolean(overview["security_review"]), "Security Team", "Security review completed"),
         (True, "Network Team", "Firewall rules configured"),
         (bool(overview["compliance"]), "Compliance", "Audit requirements clarified"),
     )

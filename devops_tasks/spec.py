@@ -402,8 +402,8 @@ class LoadBalancer(Record):
 class Gateway(Record):
     """The Gateway that routes attach to."""
 
-    name: str = key(NAME, "The Gateway's name", required=True)
-    namespace: str = key(NAMESPACE, "The Gateway's namespace", required=True)
+    name: str = key(NAME, "The Gateway's name", required=True, example="public")
+    namespace: str = key(NAMESPACE, "The Gateway's namespace", required=True, example="gateway-system")
 
 
 class Namespaces(Record):
@@ -416,7 +416,7 @@ class Namespaces(Record):
 class SecretStore(Record):
     """Where external-secrets reads from."""
 
-    name: str = key(NAME, "The ClusterSecretStore's name", required=True)
+    name: str = key(NAME, "The ClusterSecretStore's name", required=True, example="cluster-store")
     path: str = key(matching("path", "a path such as teams/reports", r"[A-Za-z0-9._/-]+", 200),
                     "The folder of this feature's secrets in the store", derived=True)  # fmt: skip
 
@@ -424,7 +424,7 @@ class SecretStore(Record):
 class Tracing(Record):
     """Where traces are sent."""
 
-    host: str = key(HOST, "The collector's host name", required=True)
+    host: str = key(HOST, "The collector's host name", required=True, example="otel-collector.observability")
     port: int = key(PORT, "The collector's port", default="4317")
 
 
@@ -577,7 +577,10 @@ class Operation(Record):
     task: str = key(SENTENCE, "The task", required=True, example="Deploy new version")
     frequency: str = key(SENTENCE, "How often", required=True, example="As needed")
     level: str = key(
-        choice("fully automated", "semi-automated", "manual"), "How much of it is automatic", required=True
+        choice("fully automated", "semi-automated", "manual"),
+        "How much of it is automatic",
+        required=True,
+        example="semi-automated",
     )
 
 
@@ -601,9 +604,9 @@ class Risk(Record):
     """One risk."""
 
     risk: str = key(SENTENCE, "What may happen", required=True, example="Cost overrun")
-    probability: str = key(LEVEL, "How likely it is", required=True)
-    impact: str = key(LEVEL, "How bad it would be", required=True)
-    mitigation: str = key(SENTENCE, "What is done about it", required=True)
+    probability: str = key(LEVEL, "How likely it is", required=True, example="medium")
+    impact: str = key(LEVEL, "How bad it would be", required=True, example="high")
+    mitigation: str = key(SENTENCE, "What is done about it", required=True, example="Budget alerts")
 
 
 class Contacts(Record):
