@@ -88,6 +88,14 @@ def generate(
     raise typer.Exit(max(*codes, int(bool(found))))
 
 
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a spec, by which editors complete and check."""
+    from devops_tasks.schema import spec_schema
+
+    print(json.dumps(spec_schema(), indent=2, ensure_ascii=False))
+
+
 def _date(today: str) -> None:
     from devops_tasks.units import parse_date
 

@@ -324,7 +324,7 @@ def matching(name: str, expected: str, pattern: str, most: int = 253) -> Kind[st
     # An editor takes an unquoted 24 or true for a number or a boolean: it may, wherever the pattern takes its text.
     types = [name for name, text in _UNQUOTED.items() if compiled.fullmatch(text)]
     schema: Schema = {"type": ["string", *types], "pattern": f"^(?:{pattern})$", "maxLength": most}
-    if types and not compiled.fullmatch("-1"):
+    if "integer" in types and not compiled.fullmatch("-1"):
         schema["minimum"] = 0
     return Kind(name, expected, parse, schema)
 

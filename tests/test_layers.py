@@ -22,30 +22,33 @@ ROOMS = (
     "metrics",
     "spec",
     "defaults",
+    "schema",
     "rules",
+    "filters",
     "specfile",
     "importer",
     "experiment",
     "plan",
-    "filters",
     "render",
     "checks",
     "lock",
     "merge",
     "disk",
     "generate",
+    "bootstrap",
     "wizard",
     "tracker",
     "cli",
     "__main__",
 )
 
-FILES = frozenset({"specfile", "render", "disk", "generate", "wizard", "cli"})
+FILES = frozenset({"specfile", "render", "disk", "generate", "bootstrap", "wizard", "cli"})
 NOBODY: frozenset[str] = frozenset()
 
 # What only some rooms may import. A third-party library that is not named here has no room yet.
 HOMES = {
     "jinja2": {"render"},
+    "prompt_toolkit": {"wizard"},
     "questionary": {"wizard"},
     "typer": {"cli"},
     "yaml": {"specfile", "checks"},
