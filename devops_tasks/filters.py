@@ -19,7 +19,7 @@ _YAML_PLAIN = re.compile(
 )
 _YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 _MARKDOWN = re.compile(r"([\\`*\[\]<>|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=[#\w]+;))")
-_MARKDOWN_START = re.compile(r"^([#+=-]|\d+[.)])")
+_MARKDOWN_START = re.compile(r"^(#|[+-](?=\s|$)|[-=:](?=[-=:\s]*$)|\d+[.)](?=\s|$))")
 _URL_COLON = re.compile(r"(?<=http):(?=//)|(?<=https):(?=//)")
 _HEADING_END = re.compile(r"(\s#*)#$")
 _EDGE_SPACES = re.compile(r"^\s+|\s+$")
@@ -119,6 +119,11 @@ def md_target(value: Value) -> str:
     return "<" + re.sub(r"([<>\\])", r"\\\1", text.replace("\n", "%0A")) + ">"
 
 
+def md_url(value: Value) -> str:
+    """Print a URL as a Markdown link that shows itself."""
+    return "<" + re.sub(r"[\s<>]", lambda match: f"%{ord(match[0]):02X}", text_of(value)) + ">"
+
+
 def sh(value: Value) -> str:
     """Print one shell word that bash reads back as the same string."""
     text = text_of(value)
@@ -178,6 +183,7 @@ FILTERS = {
     "md_cell_code": md_cell_code,
     "md_fence": md_fence,
     "md_target": md_target,
+    "md_url": md_url,
     "sh": sh,
     "promql": promql,
     "promql_regex": promql_regex,

@@ -119,7 +119,11 @@ def test_an_undecided_value_says_so_in_the_document_and_nowhere_else() -> None:
     [
         ("saved_reports uses R&D at 5% - fine.", "saved_reports uses R&D at 5% - fine."),
         ("Weekly active users (reporting)", "Weekly active users (reporting)"),
-        ("+20%", "\\+20%"),
+        ("+20%", "+20%"),
+        ("10.20.0.0/24", "10.20.0.0/24"),
+        ("+ plus", "\\+ plus"),
+        ("10. tenth", "10\\. tenth"),
+        ("---", "\\---"),
     ],
 )
 def test_markdown_leaves_ordinary_text_readable(text: str, printed: str) -> None:
