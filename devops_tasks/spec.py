@@ -337,9 +337,9 @@ class Database(Record):
     engine: str = key(choice("postgresql"), "The database engine", default="postgresql")
     version: str = key(VERSION, "The engine's version", default="16")
     hosting: str = key(choice("managed", "in-cluster"), "Who runs it", default="managed")
-    namespace: str | None = key(NAMESPACE, "The namespace of its pods, when in the cluster", example="data")
+    namespace: str | None = key(NAMESPACE, "The namespace of its pods, when in the cluster and not beside ours", example="data")
     selector: dict[str, str] | None = key(entries(matching("label", "a label's name", r"[\w./-]+", 253), LABEL),
-                                          "The labels of its pods, when in the cluster")  # fmt: skip
+                                          "The labels of its pods, when in the cluster", undecided=True)  # fmt: skip
     host: str | None = key(HOST, "Its host name", undecided=True, example="db.internal.example.com")
     cidr: str | None = key(CIDR, "The range of its addresses", undecided=True, example="10.20.0.0/24")
     port: int = key(PORT, "Its port", derived=True)
@@ -361,9 +361,9 @@ class Cache(Record):
     name: str = key(NAME, "The cache's name", required=True, example="reports-cache")
     engine: str = key(choice("redis"), "The cache engine", default="redis")
     hosting: str = key(choice("managed", "in-cluster"), "Who runs it", default="managed")
-    namespace: str | None = key(NAMESPACE, "The namespace of its pods, when in the cluster")
+    namespace: str | None = key(NAMESPACE, "The namespace of its pods, when in the cluster and not beside ours")
     selector: dict[str, str] | None = key(entries(matching("label", "a label's name", r"[\w./-]+", 253), LABEL),
-                                          "The labels of its pods, when in the cluster")  # fmt: skip
+                                          "The labels of its pods, when in the cluster", undecided=True)  # fmt: skip
     host: str | None = key(HOST, "Its host name", undecided=True)
     cidr: str | None = key(CIDR, "The range of its addresses", undecided=True)
     port: int = key(PORT, "Its port", derived=True)

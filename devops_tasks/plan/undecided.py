@@ -47,11 +47,13 @@ def _moot(spec: Spec, path: KeyPath) -> bool:
     match path:
         case ("services", int(index), "host" | "requests_per_second"):
             return spec.services[index].kind == "worker"
-        case ("platform", "gateway" | "tls_issuer" | "edge"):
+        case ("platform", "gateway" | "tls_issuer" | "edge") | ("platform", "load_balancer", "cidr"):
             return all(service.kind == "worker" for service in spec.services)
         case ("platform", "secret_store"):
-            return spec.platform.secrets != "external-secrets"
+            return spec.platform.secrets != "external-secrets" or not any(one.secrets for one in spec.services)
         case ("databases" | "caches" as group, int(index), "cidr" | "host"):
             return bool(getattr(spec, group)[index].hosting == "in-cluster")
+        case ("databases" | "caches" as group, int(index), "selector"):
+            return bool(getattr(spec, group)[index].hosting == "managed")
         case _:
             return False
