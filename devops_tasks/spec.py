@@ -337,7 +337,7 @@ class Database(Record):
     engine: str = key(choice("postgresql"), "The database engine", default="postgresql")
     version: str = key(VERSION, "The engine's version", default="16")
     hosting: str = key(choice("managed", "in-cluster"), "Who runs it", default="managed")
-    namespace: str | None = key(NAMESPACE, "The namespace of its pods, when in the cluster and not beside ours", example="data")
+    namespace: str | None = key(NAMESPACE, "Its pods' namespace, where it is not ours", example="data")
     selector: dict[str, str] | None = key(entries(matching("label", "a label's name", r"[\w./-]+", 253), LABEL),
                                           "The labels of its pods, when in the cluster", undecided=True)  # fmt: skip
     host: str | None = key(HOST, "Its host name", undecided=True, example="db.internal.example.com")
@@ -361,7 +361,7 @@ class Cache(Record):
     name: str = key(NAME, "The cache's name", required=True, example="reports-cache")
     engine: str = key(choice("redis"), "The cache engine", default="redis")
     hosting: str = key(choice("managed", "in-cluster"), "Who runs it", default="managed")
-    namespace: str | None = key(NAMESPACE, "The namespace of its pods, when in the cluster and not beside ours")
+    namespace: str | None = key(NAMESPACE, "Its pods' namespace, where it is not ours")
     selector: dict[str, str] | None = key(entries(matching("label", "a label's name", r"[\w./-]+", 253), LABEL),
                                           "The labels of its pods, when in the cluster", undecided=True)  # fmt: skip
     host: str | None = key(HOST, "Its host name", undecided=True)
