@@ -93,7 +93,10 @@ def _application(spec: Spec) -> Box:
 
 def _stores(spec: Spec) -> Box:
     return _sections(
-        ("Data Tier", [_database_line(database) for database in spec.databases] + [_cache_line(c) for c in spec.caches]),
+        (
+            "Data Tier",
+            [_database_line(database) for database in spec.databases] + [_cache_line(cache) for cache in spec.caches],
+        ),
         ("Queues", [_queue_line(queue) for queue in spec.queues]),
         ("External Services", [_external_line(other) for other in spec.external_services]),
     )

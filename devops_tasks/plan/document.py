@@ -1,12 +1,217 @@
-"""To be written."""
+"""What tasks.md says beside the files that it shows: its words and rows, in the order of its sections."""
 
+from collections.abc import Iterator
 from datetime import date
-from typing import Any
+from typing import Any, TypedDict
 
+from devops_tasks.plan.architecture import Architecture, plan_architecture
+from devops_tasks.plan.commitments import (
+    Contacts,
+    Dependencies,
+    Links,
+    Review,
+    Risk,
+    Savings,
+    day,
+    plan_contacts,
+    plan_dependencies,
+    plan_links,
+    plan_review,
+    plan_risks,
+    plan_savings,
+)
+from devops_tasks.plan.tasks import ENGINES, Tasks, plan_tasks, served, workers
+from devops_tasks.plan.watching import (
+    Acting,
+    Instrumentation,
+    criterion_text,
+    plan_acting,
+    plan_instrumentation,
+    plan_performance,
+)
 from devops_tasks.spec import Spec
+from devops_tasks.units import Share
+
+Row = dict[str, Any]
+_METHODS = {"feature-flag": "a feature flag", "traffic-split": "a split of the traffic"}
 
 
-def plan_document(spec: Spec, plan: dict[str, Any], today: date | None) -> dict[str, Any]:
-    """To be written."""
-    del plan, today
-    return {"feature": {"name": spec.feature.name, "slug": spec.feature.slug, "team": spec.feature.team}}
+class Document(TypedDict):
+    """All that this module adds to the plan; the keys follow the sections of the document."""
+
+    feature: Row
+    sprint: Row
+    documents: Row
+    experiment: Row
+    requirements: Row
+    overview: Row
+    tasks: Tasks
+    architecture: Architecture
+    release: Row
+    acting: list[Acting]
+    shown: Row
+    instrumentation: list[Instrumentation]
+    flow_rows: list[Row]
+    savings: Savings
+    done: list[str]
+    dependencies: Dependencies
+    risks: list[Risk]
+    contacts: Contacts
+    links: Links
+    review: Review
+    document: Row
+
+
+def plan_document(spec: Spec, plan: dict[str, Any], today: date | None) -> Document:
+    """Plan the document of a spec from the plan of everything that it talks about."""
+    return {
+        "feature": _feature(spec),
+        "sprint": _sprint(spec),
+        "documents": _documents(spec),
+        "experiment": plan_experiment(spec),
+        "requirements": {"performance": plan_performance(spec), "scale": list(_scale(spec))},
+        "overview": _overview(spec),
+        "tasks": plan_tasks(spec),
+        "architecture": plan_architecture(spec),
+        "release": _release(spec),
+        "acting": plan_acting(spec),
+        "shown": _shown(plan),
+        "instrumentation": plan_instrumentation(spec, plan["rule_needs"]),
+        "flow_rows": merge_flows(plan["flows"]),
+        "savings": plan_savings(spec),
+        "done": list(spec.done),
+        "dependencies": plan_dependencies(spec),
+        "risks": plan_risks(spec),
+        "contacts": plan_contacts(spec),
+        "links": plan_links(spec),
+        "review": plan_review(spec, today),
+        "document": {"fidelity": spec.document.fidelity},
+    }
+
+
+def _feature(spec: Spec) -> Row:
+    feature = spec.feature
+    return {
+        "name": feature.name,
+        "slug": feature.slug,
+        "id": feature.id,
+        "team": feature.team,
+        "engineer": feature.engineer,
+    }
+
+
+def _sprint(spec: Spec) -> Row:
+    sprint = spec.sprint
+    return {"name": sprint.name, "starts": day(sprint.starts), "ends": day(sprint.ends)}
+
+
+def _documents(spec: Spec) -> Row:
+    documents = spec.documents
+    return {
+        "requirements": documents.requirements,
+        "design": documents.design,
+        "devops_design": documents.devops_design,
+    }
+
+
+def plan_experiment(spec: Spec) -> Row:
+    """Plan the experiment as the document and requirements.md tell it; what nobody has decided is None."""
+    experiment = spec.experiment
+    metric = experiment.primary_metric
+    return {
+        "hypothesis": experiment.hypothesis,
+        "metric": metric.name,
+        "target": metric.target.text,
+        "relative": metric.target.kind == "relative",
+        "kind": metric.kind,
+        "baseline": metric.baseline.text if metric.baseline else None,
+        "deviation": metric.standard_deviation.text if metric.standard_deviation else None,
+        "treatment": experiment.assignment.treatment.text,
+        "control": Share(1 - experiment.assignment.treatment.ratio).text,
+        "unit": experiment.assignment.unit,
+        "units": f"{experiment.assignment.unit}s",
+        "method": _METHODS[experiment.assignment.method],
+        "indicators": list(experiment.leading_indicators),
+        "guardrails": list(experiment.guardrails),
+        "eligible": experiment.eligible_per_day,
+        "significance": experiment.significance.text,
+        "power": experiment.power.text,
+        "infrastructure": list(_infrastructure(spec)),
+        "rollback": [criterion_text(criterion) for criterion in spec.rollback.criteria],
+    }
+
+
+def _infrastructure(spec: Spec) -> Iterator[str]:
+    assignment = spec.experiment.assignment
+    yield f"A/B assignment of {assignment.treatment.text} of {assignment.unit}s by {_METHODS[assignment.method]}"
+    yield from _scale(spec)
+    yield from spec.experiment.infrastructure
+
+
+def _scale(spec: Spec) -> Iterator[str]:
+    for service in spec.services:
+        if service.requests_per_second:
+            yield f"{service.requests_per_second} requests per second of {service.name}"
+
+
+def _overview(spec: Spec) -> Row:
+    return {
+        "dependencies": list(_infrastructure_dependencies(spec)),
+        "security_review": spec.overview.security_review,
+        "compliance": list(spec.overview.compliance),
+    }
+
+
+def _infrastructure_dependencies(spec: Spec) -> Iterator[str]:
+    if served(spec):
+        yield f"load balancer ({spec.platform.load_balancer.kind})"
+    for database in spec.databases:
+        yield f"{database.name} ({ENGINES[database.engine]} {database.version})"
+    for cache in spec.caches:
+        yield f"{cache.name} ({ENGINES[cache.engine]})"
+    for queue in spec.queues:
+        yield f"{queue.name} ({ENGINES[queue.engine]})"
+    for other in spec.external_services:
+        yield f"{other.name} ({other.host})" if other.host else other.name
+
+
+def _release(spec: Spec) -> Row:
+    groups = (spec.databases, spec.caches, spec.queues)
+    return {
+        "served": [service.name for service in served(spec)],
+        "workers": [service.name for service in workers(spec)],
+        "switches": [{"share": step.text} for step in spec.delivery.steps],
+        "pause": spec.delivery.pause.words,
+        "flags": spec.experiment.assignment.method == "feature-flag",
+        "databases": [database.name for database in spec.databases],
+        "stores": [store.name for group in groups for store in group],
+        "outside": [other.name for other in spec.external_services],
+    }
+
+
+def _shown(plan: dict[str, Any]) -> Row:
+    """Name the lines at which the telling part of a long file begins; each is there in every bundle with that file."""
+    services = plan["services"]
+    scaled = [service["deployments"][0] for service in services if service["production"]["autoscaling"]]
+    secret = [service["secret_name"] for service in services if service["secret_name"]]
+    return {
+        "alert": f"- alert: {plan['alert_pages'][0]['name']}" if plan["alert_pages"] else "",
+        "rollback": "services=(" if any(service["public"] for service in services) else "workers=(",
+        "scraping": "- job_name:",
+        "restore": '[[ -f "${manifest}"',
+        "policy": f"name: {services[0]['name']}",
+        "scaling": f"name: {scaled[0]}" if scaled else "",
+        "secret": f"name: {secret[0]}" if secret else "",
+    }
+
+
+def merge_flows(flows: list[Row]) -> list[Row]:
+    """Make one row of the flows that differ only in our end."""
+    merged: dict[tuple[Any, ...], Row] = {}
+    for flow in flows:
+        ours, theirs = ("to", "from") if flow["direction"] == "ingress" else ("from", "to")
+        key = (flow["direction"], flow[theirs], flow["port"], flow["address"])
+        row = merged.setdefault(key, {**flow, "from": [], "to": [], "address": flow["address"].split(": ", 1)[-1]})
+        row[theirs] = [flow[theirs]]
+        row[ours] = [*row[ours], flow[ours]]
+    return list(merged.values())

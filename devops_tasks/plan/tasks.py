@@ -1,4 +1,4 @@
-"""The sprint's tasks: the eight default ones, worded for what the spec has, changed and extended by it, with their sums.
+"""The sprint's tasks: the eight default ones, worded for what the spec has, changed and extended by it, and summed.
 
 A default task names only what there is to do: no step for a cache without a cache.
 """
@@ -231,7 +231,7 @@ def _edge_steps(spec: Spec) -> Iterator[str]:
         return
     edge = spec.platform.edge
     waf = edge.waf if edge and edge.waf else UNKNOWN
-    limit = f"{edge.rate_limit.words} per client" if edge and edge.rate_limit else UNKNOWN
+    limit = f"at most {edge.rate_limit.notations()['words']} from one client" if edge and edge.rate_limit else UNKNOWN
     yield f"Set up WAF rules ({waf}) and rate limiting ({limit})"
     issuer = spec.platform.tls_issuer
     how = f"issued and renewed by cert-manager from {issuer}" if issuer else f"issuer {UNKNOWN}"
@@ -260,10 +260,10 @@ def _backup_steps(spec: Spec) -> Iterator[str]:
 
 def _compliance(spec: Spec) -> Draft:
     laws = join(list(spec.overview.compliance))
+    logs, metrics = _kept(spec.backup.logs.keep), _kept(spec.backup.metrics.keep)
     steps = (
         "Configure audit logging",
-        f"Implement data retention policies (logs {_kept(spec.backup.logs.keep)}, "
-        f"metrics {_kept(spec.backup.metrics.keep)})",
+        f"Implement data retention policies (logs {logs}, metrics {metrics})",
         f"Set up compliance reporting for {laws}" if laws else "Confirm with Compliance that no requirement applies",
     )
     success = f"All requirements of {laws} tracked" if laws else "All compliance requirements tracked"
@@ -296,9 +296,7 @@ def _observability(spec: Spec) -> Draft:
         "Import the dashboard and add what the team watches daily",
         "Implement SLI/SLO monitoring",
     )
-    return Draft(
-        "optimization", "Implement advanced observability", 3, steps, "End-to-end request tracing available"
-    )
+    return Draft("optimization", "Implement advanced observability", 3, steps, "End-to-end request tracing available")
 
 
 DEFAULTS: tuple[Callable[[Spec], Draft], ...] = (
