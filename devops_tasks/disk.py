@@ -53,6 +53,17 @@ def read_files(folder: Path, paths: Iterable[str]) -> dict[str, bytes]:
     return found
 
 
+def read_bundle(folder: Path, paths: Iterable[str]) -> dict[str, bytes | Problem]:
+    """Read those of some paths that are there; one that cannot be read gives the problem instead of its content."""
+    found: dict[str, bytes | Problem] = {}
+    for path in paths:
+        try:
+            found.update(read_files(folder, [path]))
+        except UserError as error:
+            found[path] = error.problems[0]._replace(where=path, code="not-text")
+    return found
+
+
 def _unreadable(place: Path, error: OSError) -> Problem:
     return Problem(str(place), (error.strerror or "cannot be used").lower(), "", "unreadable")
 

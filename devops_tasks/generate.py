@@ -39,7 +39,7 @@ def render_bundle(renderer: Renderer, source: Source, today: str = "") -> Bundle
     loaded = load_spec(source)
     plan = plan_bundle(loaded.spec, date.fromisoformat(today) if today else None)
     files = renderer.render(plan)
-    problems = check_bundle(plan, files)
+    problems = check_bundle(loaded.tree, plan, files)
     if problems:
         msg = "the bundle contradicts itself:\n" + "\n".join(str(problem) for problem in problems)
         raise AssertionError(msg)

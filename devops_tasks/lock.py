@@ -42,6 +42,6 @@ def parse_lock(text: str, where: str) -> Lock:
             what = f"written in format {content['format']}; this version reads {FORMAT}"
             raise UserError(Problem(where, what, "use the version that wrote it, or a newer one", "lock"))
         return Lock(content["version"], content["today"], dict(content["spec"]), dict(content["files"]))
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         mend = "restore it from version control, or remove it and generate with --force"
         raise UserError(Problem(where, "damaged", mend, "lock")) from None

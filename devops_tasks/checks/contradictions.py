@@ -1,0 +1,171 @@
+"""What is right in every file and yet cannot be meant: numbers that work against one another.
+
+Lives here: warnings. They are judged on the files as they stand, and on the spec where no file says the number.
+Must not: what leaves no correct bundle (``rules`` refuses that).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import NamedTuple
+
+from devops_tasks.checks.cluster import Cluster, environments, items, kind_of, labels_of, name_of, replicas_of
+from devops_tasks.checks.documents import Document, Value
+from devops_tasks.checks.markdown import read_page
+from devops_tasks.checks.rules import Comparison, Rule, first_comparison
+from devops_tasks.errors import Problem
+from devops_tasks.spec import Service, Spec
+from devops_tasks.units import plain
+
+Problems = Iterator[Problem]
+_TASK = re.compile(r"^[ \t]*[-*+] \[[ xX]\] \*\*\\?\[(?P<id>[A-Z][A-Z0-9]*-\d+)\\?\]\*\*.*\*\((?P<points>\d+) points?\)\*", re.MULTILINE)
+_TOTAL = re.compile(r"^\*\*Total Story Points:\*\* (\d+)", re.MULTILINE)
+
+
+class Aim(NamedTuple):
+    """The use of a resource that an autoscaler keeps to, in percent of the request."""
+
+    percent: int
+    document: Document
+
+
+def check_rules(rules: list[Rule]) -> Problems:
+    """Warn of an alert that the rollback of the same metric always precedes."""
+    criteria = [(rule, found) for rule, found in _compared(rules) if rule.labels.get("guardrail") == "rollback"]
+    for rule, found in _compared(rules):
+        if rule.labels.get("guardrail") != "rollback":
+            for criterion, limit in criteria:
+                if _same_subject(rule, criterion) and _preceded(rule, found, criterion, limit):
+                    what = f"{criterion.name} always comes before {rule.name}"
+                    mend = "give the alert a nearer threshold, or a shorter for"
+                    yield Problem(rule.document.path, what, mend, "alert-after-rollback", rule.line("expr"))
+
+
+def _compared(rules: list[Rule]) -> Iterator[tuple[Rule, Comparison]]:
+    for rule in rules:
+        found = first_comparison(rule.expr) if rule.alert else None
+        if found is not None:
+            yield rule, found
+
+
+def _same_subject(rule: Rule, criterion: Rule) -> bool:
+    same = all(rule.labels.get(name) == criterion.labels.get(name) for name in ("service", "metric"))
+    return same and rule.document.path == criterion.document.path
+
+
+def _preceded(rule: Rule, found: Comparison, criterion: Rule, limit: Comparison) -> bool:
+    beyond = found.threshold >= limit.threshold if found.side == "above" else found.threshold <= limit.threshold
+    return found.side == limit.side and beyond and rule.wait >= criterion.wait
+
+
+def check_scaling(spec: Spec, cluster: Cluster, rules: list[Rule]) -> Problems:
+    """Warn of an alert on CPU or memory that fires at the use that the autoscaler aims at."""
+    services = {service.name: service for service in spec.services}
+    for rule, found in _compared(rules):
+        service = services.get(rule.labels.get("service", ""))
+        resource = {"cpu_utilization": "cpu", "memory_utilization": "memory"}.get(rule.labels.get("metric", ""))
+        if service and resource:
+            for aim in _aims(cluster, service.name, resource):
+                if _of_request(found.threshold, service, resource) * 100 <= aim.percent:
+                    what = f"{rule.name} fires at {plain(found.threshold * 100)}%, and {_aimed(aim, resource)}"
+                    mend = "raise the alert, or lower the target"
+                    yield Problem(rule.document.path, what, mend, "alert-below-autoscaler", rule.line("expr"))
+                    break
+
+
+def _aims(cluster: Cluster, service: str, resource: str) -> Iterator[Aim]:
+    for document in cluster.kind("HorizontalPodAutoscaler"):
+        target = cluster.objects.get(("Deployment", str(document.at(("spec", "scaleTargetRef", "name")))))
+        name = labels_of(target.at(("metadata", "labels"))).get("app.kubernetes.io/name") if target else ""
+        for metric in items(document.at(("spec", "metrics"))) if name == service else ():
+            aimed = metric.get("resource")
+            percent = _whole(aimed.get("target"), "averageUtilization") if isinstance(aimed, dict) else None
+            if percent is not None and aimed.get("name") == resource:
+                yield Aim(percent, document)
+
+
+def _whole(value: Value, key: str) -> int | None:
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, int) else None
+
+
+def _aimed(aim: Aim, resource: str) -> str:
+    return f"{aim.document.path} aims at {aim.percent}% of the requested {resource}"
+
+
+def _of_request(share: Decimal, service: Service, resource: str) -> Decimal:
+    """Turn an alert's share into one of the request: memory is alerted on by its limit, and scaled by its request."""
+    memory = service.production.memory
+    return share * memory.limit.bytes / memory.request.bytes if resource == "memory" else share
+
+
+def check_environments(cluster: Cluster, files: Mapping[str, str]) -> Problems:
+    """Warn of replicas that lie outside of the autoscaler of the same environment."""
+    for environment in environments(cluster, files):
+        for scaler in cluster.kind("HorizontalPodAutoscaler"):
+            deployment = cluster.objects.get(("Deployment", str(scaler.at(("spec", "scaleTargetRef", "name")))))
+            least, most = scaler.at(("spec", "minReplicas")), scaler.at(("spec", "maxReplicas"))
+            found = replicas_of(environment, deployment) if deployment and scaler.path in environment.paths else None
+            if found and isinstance(least, int) and isinstance(most, int) and not least <= found[0] <= most:
+                count, document = found
+                what = (
+                    f"{environment.name} has {count} pods of {name_of(scaler)}, "
+                    f"and its autoscaler keeps {least} to {most}"
+                )
+                line = document.line(("spec", "replicas"))
+                yield Problem(document.path, what, f"see {scaler.path}", "replicas-outside-autoscaler", line)
+
+
+def check_budgets(cluster: Cluster) -> Problems:
+    """Warn of a disruption budget that lets no pod be moved."""
+    for document in cluster.kind("PodDisruptionBudget"):
+        key = "maxUnavailable" if document.at(("spec", "maxUnavailable")) is not None else "minAvailable"
+        value = str(document.at(("spec", key)))
+        blocked = {"maxUnavailable": {"0", "0%"}, "minAvailable": {"100%"}}[key]
+        if value in blocked:
+            what = f"{kind_of(document)} {name_of(document)} lets no pod be moved: {key} is {value}"
+            line = document.line(("spec", key))
+            yield Problem(document.path, what, "write maxUnavailable: 1", "disruption-blocked", line)
+
+
+def check_tasks(spec: Spec, files: Mapping[str, str]) -> Problems:
+    """Warn of more points than fit in the sprint, and of a total that is not the sum, as the document stands."""
+    page = read_page(files.get("tasks.md", ""))
+    planned = sum(int(match["points"]) for match in _TASK.finditer(page.prose))
+    capacity = spec.sprint.capacity
+    if capacity is not None and planned > capacity:
+        what = f"{planned} points are planned, and {capacity} fit in the sprint"
+        mend = "move tasks to another sprint"
+        yield Problem("tasks.md", what, mend, "points-over-capacity", key="sprint.capacity")
+    total = _TOTAL.search(page.prose)
+    if total and int(total[1]) != planned:
+        line = page.prose.count("\n", 0, total.start()) + 1
+        what = f"the total is {total[1]}, and the tasks have {planned} points"
+        yield Problem("tasks.md", what, "correct the total", "wrong-total", line)
+
+
+def check_backups(spec: Spec) -> Problems:
+    """Warn of backups that are further apart than what may be lost, or gone before the next."""
+    for index, database in enumerate(spec.databases):
+        backup = database.backup
+        key = f"databases[{index}].backup"
+        if backup.every > backup.lose_at_most:
+            what = f"a backup every {backup.every.text} loses more than {backup.lose_at_most.text}"
+            yield Problem("spec", what, "back up more often", "backup-interval", key=f"{key}.every")
+        if backup.keep <= backup.every:
+            what = f"a backup is kept for {backup.keep.text}, and the next one comes after {backup.every.text}"
+            yield Problem("spec", what, "keep it longer", "backup-kept", key=f"{key}.keep")
+
+
+def check_dates(spec: Spec) -> Problems:
+    """Warn of others who come after the sprint, and of others who wait for us before it begins."""
+    starts, ends = spec.sprint.starts, spec.sprint.ends
+    for group in ("external", "blockers", "blocking"):
+        for index, row in enumerate(getattr(spec.dependencies, group)):
+            key = f"dependencies.{group}[{index}].by"
+            if row.by and group == "blocking" and starts and row.by < starts:
+                what = f"{row.who} waits for us until {row.by}, and the sprint starts on {starts}"
+                yield Problem("spec", what, "correct the date", "late-dependency", key=key)
+            if row.by and group != "blocking" and ends and row.by > ends:
+                what = f"{row.who} comes on {row.by}, and the sprint ends on {ends}"
+                yield Problem("spec", what, "correct the date", "late-dependency", key=key)

@@ -1,0 +1,126 @@
+"""Where a bundle's text leads: links of pages, files that other files name. Every one of them must be there.
+
+Lives here: relative links, anchors, kustomizations, paths in scripts, pages and comments. Must not: reading disk; what
+exists is asked through the function that the caller gives.
+"""
+
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from devops_tasks.checks.markdown import Link, read_page
+from devops_tasks.errors import Problem
+
+Exists = Callable[[str], bool]
+"""Says whether a path, relative to the bundle's folder, is a file or a folder; the path may lead out of the folder."""
+
+_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:|//")
+_FOLDERS = (
+    "kubernetes", "security", "scaling", "overlays", "delivery", "monitoring", "disaster-recovery", "database", "cost",
+    "experiment", "runbooks",
+)  # fmt: skip
+_MENTION = re.compile(rf"(?<![\w./@:$-])(?:\.\.?/)*(?:{'|'.join(_FOLDERS)})/[\w./-]*\.(?:ya?ml|md|sh|sql|json)\b")
+_RESOURCES = re.compile(r"^(?:resources|components|crds):[ \t]*\n((?:[ \t]*(?:- .*|#.*)?\n)+)", re.MULTILINE)
+_ITEM = re.compile(r"^[ \t]*- [\"']?([^\s\"'#]+)", re.MULTILINE)
+_PATCH = re.compile(r"^[ \t]*-?[ \t]*path: [\"']?([\w.-][\w./-]*\.ya?ml)\b", re.MULTILINE)
+
+
+class Target(NamedTuple):
+    """Where a link leads: a path relative to the bundle's folder, and an anchor."""
+
+    path: str
+    anchor: str
+
+
+def folders_and_files(paths: Iterable[str]) -> Exists:
+    """Make the question for a bundle in memory: its files, and the folders that they stand in."""
+    known = set(paths)
+    known |= {path[:position] for path in known for position, char in enumerate(path) if char == "/"}
+    return known.__contains__
+
+
+def resolve(page: str, target: str) -> Target | None:
+    """Find where a link of a page leads; None where it leaves the file system: another host, a mail address."""
+    if _SCHEME.match(target):
+        return None
+    path, _, anchor = target.partition("#")
+    path = unquote(path.partition("?")[0])
+    here = posixpath.normpath(posixpath.join(posixpath.dirname(page), path)) if path else page
+    return Target(here, unquote(anchor))
+
+
+def check_links(files: Mapping[str, str], exists: Exists, parents: frozenset[str] = frozenset()) -> Iterator[Problem]:
+    """Check that every relative link of every page leads to a file, and its anchor to a heading of it.
+
+    ``parents`` are the paths of parent documents, which may not be there yet.
+    """
+    for path, text in files.items():
+        if path.endswith(".md"):
+            for link in read_page(text).links:
+                yield from _link(path, link, files, exists, parents)
+
+
+def _link(path: str, link: Link, files: Mapping[str, str], exists: Exists, parents: frozenset[str]) -> Iterator[Problem]:
+    target = resolve(path, link.target)
+    if target is None or target.path in parents:
+        return
+    if target.path not in files:
+        if not exists(target.path):
+            what = f"the link {link.target!r} leads to no file"
+            yield Problem(path, what, "correct it, or restore the file", "dead-link", link.line)
+    elif target.anchor and target.path.endswith(".md") and target.anchor not in read_page(files[target.path]).anchors:
+        what = f"{target.path} has no heading for #{target.anchor}"
+        yield Problem(path, what, "correct the link, or the heading", "dead-anchor", link.line)
+
+
+def parent_paths(documents: Iterable[str]) -> frozenset[str]:
+    """Give the paths of those parent documents that are files, relative to the bundle's folder."""
+    targets = (resolve("tasks.md", document) for document in documents)
+    return frozenset(target.path for target in targets if target is not None)
+
+
+def check_mentions(files: Mapping[str, str], exists: Exists, said: Iterable[str], *, spans: bool) -> Iterator[Problem]:
+    """Check that every path of a bundle's folders that some text names is there.
+
+    ``said`` is what the user wrote in the spec, which is not ours to judge. Of a page its fences are read, and its
+    ``spans`` of code where no person can have written in them yet.
+    """
+    told = "\n".join(text for text in said if "/" in text)
+    for path, text in files.items():
+        for match in _MENTION.finditer(text):
+            name = match[0]
+            if not _leads_somewhere(path, name, exists) and name not in told and _judged(path, text, match, spans):
+                line = text.count("\n", 0, match.start()) + 1
+                yield Problem(path, f"{name} is named, and is not there", "correct the name", "missing-file", line)
+
+
+def _leads_somewhere(path: str, name: str, exists: Exists) -> bool:
+    beside = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
+    return exists(posixpath.normpath(name)) or exists(beside)
+
+
+def _judged(path: str, text: str, match: re.Match[str], spans: bool) -> bool:  # noqa: FBT001 - passed on
+    if not path.endswith(".md"):
+        return True
+    line = text.count("\n", 0, match.start())
+    prose = read_page(text).prose.split("\n")
+    return prose[line] == "" or (spans and f"`{match[0]}`" in prose[line])
+
+
+def check_kustomizations(files: Mapping[str, str], exists: Exists) -> Iterator[Problem]:
+    """Check that every resource and patch that a kustomization lists is there."""
+    for path, text in files.items():
+        if posixpath.basename(path) == "kustomization.yaml":
+            for name, position in _listed(text):
+                if "://" not in name and not exists(posixpath.normpath(posixpath.join(posixpath.dirname(path), name))):
+                    line = text.count("\n", 0, position) + 1
+                    what = f"{name} is listed, and is not there"
+                    yield Problem(path, what, "restore the file, or remove the line", "missing-file", line)
+
+
+def _listed(text: str) -> Iterator[tuple[str, int]]:
+    for block in _RESOURCES.finditer(text):
+        yield from ((match[1], block.start(1) + match.start(1)) for match in _ITEM.finditer(block[1]))
+    yield from ((match[1], match.start(1)) for match in _PATCH.finditer(text))

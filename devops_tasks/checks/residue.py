@@ -1,0 +1,150 @@
+"""What was left over: pieces of a template language that nobody reads, and places that nobody filled in.
+
+Each consumer of a file has a language of its own, whose pieces belong there: alert annotations and notifications are Go
+templates, a workflow has expressions, Grafana has legends and variables, Prometheus has numbered groups, kubectl has
+Go templates, a shell has variables. What the user wrote in the spec is text, whatever it looks like.
+Must not: repairing.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from devops_tasks.checks.markdown import read_page
+from devops_tasks.errors import Problem
+
+_NOTHING = r"(?!)"
+_ANYTHING = r""
+_GO_TEXT = r"\\?\"|`|'"
+_GO_WORDS = r"(?:if|else|end|range|with|define|template|block|break|continue|and|or|not|eq|ne|gt|ge|lt|le|len|index|print\w*)\b"
+_ALERT = rf"\$(?:value|labels|externalLabels|externalURL)\b|{_GO_TEXT}|{_GO_WORDS}|(?:humanize\w*|query|first|reReplaceAll|title|toUpper|toLower|match|stripPort|parseDuration)\b"
+_NOTIFICATION = rf"\.(?:GroupLabels|CommonLabels|CommonAnnotations|Alerts|Status|Receiver|ExternalURL|GroupKey|TruncatedAlerts|Labels|Annotations|StartsAt|EndsAt|Fingerprint)\b|\$\w|{_GO_TEXT}|{_GO_WORDS}|(?:join|title|toUpper|toLower|reReplaceAll)\b"
+_KUBECTL = rf"\.(?!(?:Values|Release|Chart|Capabilities|Files|Template)\b)|\$|{_GO_TEXT}|{_GO_WORDS}|(?:base64decode|json|join)\b"
+
+
+class Language(NamedTuple):
+    """What a consumer reads: how its ``{{ }}`` may begin, whether ``${{ }}`` is its own, how its ``${ }`` may begin."""
+
+    braces: str
+    expressions: bool
+    variables: str
+
+
+_PLAIN = Language(_NOTHING, expressions=False, variables=_NOTHING)
+_SHELL = Language(_KUBECTL, expressions=False, variables=_ANYTHING)
+_LEGEND = r"[A-Za-z_]\w*\s*\}"
+
+_BY_PATH = (
+    (re.compile(r".*\.sh"), _SHELL),
+    (re.compile(r"monitoring/alertmanager\.yml"), _PLAIN._replace(braces=_NOTIFICATION)),
+    (re.compile(r"monitoring/prometheus-config\.yml"), _PLAIN._replace(variables=r"\d+\}")),
+    (re.compile(r"monitoring/.*\.ya?ml"), _PLAIN._replace(braces=_ALERT)),
+    (re.compile(r"monitoring/.*\.json"), Language(_LEGEND, expressions=False, variables=_ANYTHING)),
+    (re.compile(r"delivery/pipeline\.yml"), Language(_KUBECTL, expressions=True, variables=_ANYTHING)),
+    (re.compile(r"disaster-recovery/.*\.yml"), _SHELL),
+    (re.compile(r"cost/.*\.ya?ml"), _PLAIN._replace(braces=_ALERT, variables=_ANYTHING)),
+)
+_BY_FENCE = {
+    "bash": _SHELL,
+    "sh": _SHELL,
+    "yaml": Language(f"{_ALERT}|{_NOTIFICATION}|{_KUBECTL}", expressions=True, variables=_ANYTHING),
+    "json": Language(_LEGEND, expressions=False, variables=_ANYTHING),
+    "mermaid": Language(_ANYTHING, expressions=False, variables=_NOTHING),
+}
+
+_PIECE = re.compile(
+    r"\$\{\{\s*(?P<expression>(?:'(?:[^'\n]|'')*'|(?!\}\})[^\n])*)\}\}"
+    r"|\{\{-?\s*(?P<braces>(?:\\\"(?:(?!\\\")[^\n])*\\\"|\"(?:\\.|[^\"\\\n])*\"|`[^`\n]*`|(?!\}\})[^\n])*\}\}|)"
+    r"|\$\{(?P<variable>[\w:]+[^\n}]{0,40}\})"
+    r"|\{%-?[^\n]{0,200}?%\}"
+    r"|(?<!\$)\{#[^\n]{0,200}?#\}"
+    r"|<(?:built-in|function|bound method|class|module) [^\n>]*>"
+    r"|\b(?:Decimal|Duration|Share|Rate|Number|Size|Cpu|Money|datetime\.date)\((?:'|\w+=Decimal|\d{4}, )"
+)
+_UNFILLED = re.compile(r"(?<![\w-])(?:TODO|TBD|FIXME|CHANGE_?ME|REPLACE_?ME|YOUR_[A-Z_]+)(?![\w-])")
+_BRACKETS = re.compile(r"(?<![*\\\w])\*\[[^\]\n]+\]\*(?![*\w(])")
+_SUSPECT = ("{{", "${", "{%", "{#", "*[", "<", "Decimal(", "=Decimal", "datetime.date(", "TODO", "TBD", "FIXME", "CHANGE", "REPLACE", "YOUR_")  # fmt: skip
+_WORDS = re.compile(r"[^0-9A-Za-z]+")
+_COMPARED = 12
+
+
+class Piece(NamedTuple):
+    """A part of a file that one consumer reads, and the line that it begins in."""
+
+    text: str
+    language: Language
+    line: int
+    prose: bool = False
+
+
+def check_residue(files: Mapping[str, str], said: Iterable[str]) -> Iterator[Problem]:
+    """Find what was left over, except in what the user ``said`` in the spec."""
+    told = [text for text in said if any(mark in text for mark in _SUSPECT)]
+    for path, text in files.items():
+        if any(mark in text for mark in _SUSPECT):
+            for piece in _pieces(path, text):
+                yield from _leftovers(path, piece, told)
+                yield from _unfilled(path, piece, told)
+
+
+def _pieces(path: str, text: str) -> Iterator[Piece]:
+    if not path.endswith(".md"):
+        yield Piece(text, _language(path), 1)
+        return
+    page = read_page(text)
+    yield Piece(page.prose, _SHELL._replace(variables=_NOTHING), 1, prose=True)
+    yield from (Piece(fence.text, _BY_FENCE.get(fence.language, _PLAIN), fence.line + 1) for fence in page.fences)
+
+
+def _language(path: str) -> Language:
+    return next((language for pattern, language in _BY_PATH if pattern.fullmatch(path)), _PLAIN)
+
+
+def _leftovers(path: str, piece: Piece, told: list[str]) -> Iterator[Problem]:
+    text = _without_spans(piece.text) if piece.prose else piece.text
+    for match in _PIECE.finditer(text):
+        if not _belongs(match, piece.language) and not _quoted(match, text, told):
+            found = match[0] if len(match[0]) > 2 else text[match.start() : match.start() + 40].split("\n")[0]
+            what = f"left over from a template: {found}"
+            yield Problem(path, what, "write the value", "residue", _line(piece, match.start()))
+
+
+def _without_spans(prose: str) -> str:
+    return re.sub(r"(?<![\\`])(`+)(?!`)([^\n]*?[^`\n])\1(?!`)", lambda match: match[0].replace("${", "$ "), prose)
+
+
+def _belongs(match: re.Match[str], language: Language) -> bool:
+    if match["expression"] is not None:
+        return language.expressions
+    if match["braces"] is not None:
+        return bool(re.match(language.braces, match["braces"]))
+    return match["variable"] is not None and bool(re.match(language.variables, match["variable"]))
+
+
+def _quoted(match: re.Match[str], text: str, told: list[str]) -> bool:
+    """Say whether a piece is the user's own: the same opening, and after it the same letters and digits.
+
+    Each output language escapes other characters, so only letters and digits are compared.
+    """
+    opening = re.match(r"\$\{\{|\{\{|\$\{|\{%|\{#|<|\w*", match[0])
+    mark = opening[0] if opening else ""
+    after = _WORDS.sub("", text[match.start() + len(mark) : match.start() + len(mark) + 60].split("\n")[0])
+    for said in told:
+        for part in said.split(mark)[1:] if mark else []:
+            words = _WORDS.sub("", part[:60].split("\n")[0])
+            length = min(len(words), len(after), _COMPARED)
+            if words[:length] == after[:length]:
+                return True
+    return False
+
+
+def _unfilled(path: str, piece: Piece, told: list[str]) -> Iterator[Problem]:
+    matches = [*_UNFILLED.finditer(piece.text), *(_BRACKETS.finditer(piece.text) if piece.prose else ())]
+    for match in matches:
+        if not any(match[0] in said for said in told):
+            what = f"not filled in: {match[0]}"
+            yield Problem(path, what, "fill it in, or remove it", "placeholder", _line(piece, match.start()))
+
+
+def _line(piece: Piece, position: int) -> int:
+    return piece.line + piece.text.count("\n", 0, position)

@@ -1,0 +1,88 @@
+"""The road from a folder back to a verdict: the files that the lock names, judged against the spec that it holds.
+
+Lives here: calling the rooms in turn, and asking bash whether a script parses. Must not: judging, printing.
+"""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+from devops_tasks.checks import Bundle, Exists, Shell, Undecided, judge_bundle
+from devops_tasks.disk import check_folder, read_bundle, read_lock
+from devops_tasks.errors import Problem, UserError
+from devops_tasks.lock import PATH, Lock
+from devops_tasks.plan import plan_bundle
+from devops_tasks.specfile import Source, load_spec
+from devops_tasks.units import parse_date
+
+_SECONDS = 20
+
+
+class Judgement(NamedTuple):
+    """What ``check`` says of one folder."""
+
+    folder: str
+    problems: list[Problem]
+    undecided: list[Undecided]
+    skipped: list[str]
+
+
+def judge_folder(folder: Path) -> Judgement:
+    """Judge the bundle in a folder; raises ``UserError`` where there is none, or its lock cannot be read."""
+    check_folder(folder)
+    lock = read_lock(folder) if folder.is_dir() else None
+    if lock is None:
+        mend = "name the folder of a bundle, or make one with devops-tasks generate"
+        raise UserError(Problem(str(folder), "holds no bundle", mend, "no-bundle"))
+    shell = find_shell()
+    verdict = judge_bundle(open_bundle(folder, lock), _exists(folder), shell)
+    return Judgement(str(folder), verdict.problems, verdict.undecided, [] if shell else ["shell"])
+
+
+def open_bundle(folder: Path, lock: Lock) -> Bundle:
+    """Read what is on disk of a bundle, and build its plan again from the spec in the lock."""
+    where = str(folder / PATH)
+    try:
+        loaded = load_spec(Source(where, lock.spec, {}))
+        plan = plan_bundle(loaded.spec, parse_date(lock.today) if lock.today else None)
+    except (UserError, ValueError, TypeError) as error:
+        first = str(error.problems[0]) if isinstance(error, UserError) else str(error)
+        what = f"holds a spec that this version ({lock.version} wrote it) cannot read: {first}"
+        raise UserError(Problem(where, what, "generate again from the spec", "lock")) from None
+    return Bundle(loaded.spec, loaded.tree, plan, read_bundle(folder, lock.files))
+
+
+def _exists(folder: Path) -> Exists:
+    def exists(path: str) -> bool:
+        try:
+            return (folder / path).exists()
+        except (OSError, ValueError):
+            return False
+
+    return exists
+
+
+def find_shell() -> Shell | None:
+    """Find bash, which alone can say whether a script parses; it reads the script and runs nothing of it."""
+    bash = shutil.which("bash")
+    if bash is None:
+        return None
+
+    def parse(script: str) -> tuple[int, str]:
+        done = subprocess.run(  # noqa: S603 - bash itself, without any variable that could name a file to run
+            [bash, "--norc", "--noprofile", "-n"],
+            input=script,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            env={"LC_ALL": "C.UTF-8"},
+            check=False,
+        )
+        fault = re.search(r"line (\d+): (.*)", done.stderr)
+        if done.returncode == 0:
+            return 0, ""
+        return (int(fault[1]), fault[2]) if fault else (1, done.stderr.strip() or "bash does not accept it")
+
+    return parse
