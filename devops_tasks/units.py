@@ -10,21 +10,22 @@ from decimal import Decimal
 from typing import NamedTuple
 
 # The notations, in regular expressions that mean the same to Python and to ECMA 262: the JSON Schema carries them too.
-_DIGITS = "[0-9]{1,9}"
 _THREE_PLACES = r"(?:\.[0-9]{1,3})?"
 _EIGHTHS = r"(?:\.(?:0{1,3}|125|250?|375|50{0,2}|625|750?|875))?"  # of a Gi, so that whole Ki come out
 _ABOVE_ZERO = "(?=[^1-9]*[1-9])"
-_PART = f"{_DIGITS}{_THREE_PLACES} *(?:ms|min|[smhdwy])"
+_PART = f"[0-9]{{1,13}}{_THREE_PLACES} *(?:ms|min|[smhdwy])"
 NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,9})?"
 DURATION = f"{_PART}(?: *{_PART})*"
 SHARE = rf"{NUMBER} *%|0{{1,15}}(?:\.[0-9]{{1,9}})?"
 RATE = f"{NUMBER} */ *(?:s|min|m|h)"
 QUANTITY = f"{NUMBER}(?: *%)?|{DURATION}|{RATE}"
-SIZE = (
-    f"{_ABOVE_ZERO}(?:{_DIGITS} *(?:k|kB|Ki)|{_DIGITS}{_THREE_PLACES} *(?:M|MB|G|GB)|{_DIGITS}{_EIGHTHS} *(?:Mi|Gi)"
-    f"|[0-9]{{1,6}}{_THREE_PLACES} *(?:T|TB)|[0-9]{{1,6}}{_EIGHTHS} *Ti)"
-)
-CPU = rf"{_ABOVE_ZERO}(?:{_DIGITS}m|[0-9]{{1,6}}{_THREE_PLACES})"
+SIZE = _ABOVE_ZERO + "(?:" + "|".join((
+    "[0-9]{1,16} *(?:kB?|Ki)",
+    f"[0-9]{{1,12}}(?:{_THREE_PLACES} *MB?|{_EIGHTHS} *Mi)",
+    f"[0-9]{{1,8}}(?:{_THREE_PLACES} *GB?|{_EIGHTHS} *Gi)",
+    f"[0-9]{{1,4}}(?:{_THREE_PLACES} *TB?|{_EIGHTHS} *Ti)",
+)) + ")"  # fmt: skip
+CPU = rf"{_ABOVE_ZERO}(?:[0-9]{{1,9}}m|[0-9]{{1,6}}{_THREE_PLACES})"
 MONEY = f"{NUMBER} *[A-Z]{{3}}"
 TARGET = f"[+-]? *{NUMBER} *%|-? *{NUMBER}"
 DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -38,6 +39,8 @@ _SECONDS = {
     "w": Decimal(604800),
     "y": Decimal(31536000),
 }
+_DAY_MINUTES = 1440
+_WEEK_MINUTES = 10080
 _PRINTED = ("y", "d", "h", "m", "s")
 _WORDS = {"y": "year", "d": "day", "h": "hour", "m": "minute", "s": "second", "ms": "millisecond"}
 _BINARY = {"Ti": 2**40, "Gi": 2**30, "Mi": 2**20, "Ki": 2**10}
@@ -67,8 +70,8 @@ class Duration(NamedTuple):
 
     @property
     def unit(self) -> str:
-        """The largest unit that holds the span in a whole number; below and between seconds, ``s`` or ``ms``."""
-        if self.seconds < 1:
+        """The largest unit that holds the span in a whole number; ``ms`` for parts of a millisecond, else ``s``."""
+        if self.seconds < 1 or self.seconds * 1000 % 1:
             return "ms" if self.seconds else "s"
         return next((unit for unit in _PRINTED if self.seconds % _SECONDS[unit] == 0), "s")
 
@@ -229,6 +232,40 @@ def _split(text: str) -> tuple[Decimal, str]:
     """Part a number from the unit that follows it."""
     number = text.rstrip("%/ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz ")
     return Decimal(number), text[len(number) :].strip()
+
+
+class Schedule(NamedTuple):
+    """When something recurring starts, in the fields of cron; ``weekday`` is ``*`` or a day's name."""
+
+    minute: str
+    hour: str
+    weekday: str = "*"
+
+    @property
+    def cron(self) -> str:
+        """As a CronJob has it, in five fields."""
+        return f"{self.minute} {self.hour} * * {self.weekday}"
+
+    @property
+    def aws(self) -> str:
+        """As AWS has it, in six fields of which one day is ``?``."""
+        day, weekday = ("*", "?") if self.weekday == "*" else ("?", self.weekday)
+        minute, hour = (field.replace("*/", "0/") for field in (self.minute, self.hour))
+        return f"cron({minute} {hour} {day} * {weekday} *)"
+
+
+def schedule(every: Duration) -> Schedule:
+    """Start at even intervals; raise ``ValueError`` for an interval after which the clock does not repeat itself."""
+    minutes = every.seconds / 60
+    hours = minutes / 60
+    if minutes in {_DAY_MINUTES, _WEEK_MINUTES}:
+        return Schedule("0", "2", "SUN" if minutes == _WEEK_MINUTES else "*")
+    if hours >= 1 and hours % 1 == 0 and 24 % hours == 0:
+        return Schedule("0", "*" if hours == 1 else f"*/{plain(hours)}")
+    if minutes >= 1 and minutes % 1 == 0 and 60 % minutes == 0:
+        return Schedule("*" if minutes == 1 else f"*/{plain(minutes)}", "*")
+    msg = "an interval that the clock repeats: a divisor of an hour or of a day, 1d or 7d"
+    raise ValueError(msg)
 
 
 def parse_number(text: str) -> Number:
