@@ -19,7 +19,7 @@ from tests.specs import MINIMAL
 
 Object = dict[str, Any]
 
-FOLDERS = ("kubernetes/", "security/", "scaling/", "overlays/")
+FOLDERS = ("kubernetes/", "security/", "scaling/", "overlays/", "disaster-recovery/")
 ENVIRONMENTS = ("staging", "production")
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 
@@ -338,11 +338,7 @@ def wrong_names(found: list[Object]) -> Iterator[str]:
     namespaces = of_kind(found, "Namespace")
     namespace = namespaces[0]["metadata"]["name"] if namespaces else None
     wanted = {"app.kubernetes.io/part-of", "app.kubernetes.io/managed-by", "team"}
-    read = {
-        source["configMapRef"]["name"]
-        for deployment in of_kind(found, "Deployment")
-        for source in pod(deployment)["containers"][0].get("envFrom", [])
-    }
+    read = set(_config_maps([one.get("spec") for one in found]))
     for one in found:
         name = f"{one['kind']} {one['metadata']['name']}"
         if one["kind"] != "Namespace" and one["metadata"].get("namespace") != namespace:
@@ -351,6 +347,15 @@ def wrong_names(found: list[Object]) -> Iterator[str]:
             yield f"{name} lacks recommended labels"
         if one["kind"] == "ConfigMap" and one["metadata"]["name"] not in read:
             yield f"{name} is read by nothing"
+
+
+def _config_maps(node: object) -> Iterator[str]:
+    if isinstance(node, list):
+        for item in node:
+            yield from _config_maps(item)
+    elif isinstance(node, dict):
+        yield from (node[key]["name"] for key in ("configMapRef", "configMap") if key in node)
+        yield from _config_maps(list(node.values()))
 
 
 def unrestricted(found: list[Object]) -> Iterator[str]:

@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
+from devops_tasks.plan import plan_bundle
 from devops_tasks.render import Files
+from devops_tasks.specfile import load_spec, parse_spec
 from tests import tools
 from tests.manifests import (
     CHECKS,
@@ -29,8 +31,10 @@ from tests.manifests import (
     pod,
     pod_labels,
     rendered,
+    renderer,
     write,
 )
+from tests.specs import MINIMAL
 
 VERSIONS = {"minimal": "1.33", "decided": "1.29", "mixed": "1.37"}
 
@@ -250,6 +254,15 @@ def test_one_certificate_is_asked_for_each_public_host_and_the_gateway_may_read_
     assert of_kind(overlay("minimal", "production"), "Certificate") == []
 
 
+def test_a_low_port_is_opened_to_a_user_who_is_not_root() -> None:
+    low = plan_bundle(
+        load_spec(parse_spec(MINIMAL + "services: [{name: web, kind: web, port: 80}]\n", "low.yaml")).spec
+    )
+    (one, _) = of_kind(objects(build(renderer().render(low), "staging")), "Deployment")
+    assert pod(one)["securityContext"]["sysctls"] == [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]
+    assert "sysctls" not in pod(of_kind(overlay("minimal", "staging"), "Deployment")[0])["securityContext"]
+
+
 # The network: each needed flow open, everything else closed
 
 DNS = (("k8s-app", "kube-dns"),)
@@ -337,7 +350,7 @@ def test_a_pod_that_no_policy_names_is_closed_both_ways(case: str) -> None:
 def test_the_table_of_flows_has_a_row_for_each_rule_and_says_what_is_undecided(case: str) -> None:
     rules = sum(
         len(policy["spec"].get(direction, []))
-        for policy in of_kind(overlay(case, "production"), "NetworkPolicy")
+        for policy in of_kind(overlay(case, "staging"), "NetworkPolicy")
         for direction in ("ingress", "egress")
     )
     flows = plan(case)["flows"]

@@ -21,6 +21,8 @@ DRAIN_SECONDS = 15
 GRACE_SECONDS = 60
 _WRITABLE_MEBIBYTES = 256
 _LOG_MEBIBYTES = 256
+_LOW_PORTS = 1024
+"""Below this, Linux lets only root listen unless the pod says otherwise."""
 _SLEEP_ACTION_SINCE = 30
 """The minor version since which ``preStop.sleep`` is on by default; before it, the image must have ``sleep``."""
 
@@ -127,6 +129,7 @@ class PlannedService(TypedDict):
     image_parts: Image
     port: int
     ports: list[Port]
+    low_ports: bool
     port_name: str
     host: str | None
     host_literal: str
@@ -207,7 +210,6 @@ class Platform(TypedDict):
     gateway: GatewayName | None
     tls_issuer: str | None
     certificates: list[Certificate]
-    restores_in_cluster: bool
 
 
 class ResourceRow(TypedDict):
@@ -263,6 +265,7 @@ def plan_service(spec: Spec, service: Service) -> PlannedService:
         "image_parts": _image(service.image or undecided.image(service.name)),
         "port": service.port,
         "ports": ports,
+        "low_ports": any(port["port"] < _LOW_PORTS for port in ports),
         "port_name": ports[0]["name"],
         "host": service.host,
         "host_literal": service.host or undecided.HOST,
@@ -417,7 +420,6 @@ def _platform(spec: Spec) -> Platform:
         "gateway": {"name": gateway.name, "namespace": gateway.namespace} if gateway else None,
         "tls_issuer": platform.tls_issuer,
         "certificates": _certificates(spec),
-        "restores_in_cluster": any(database.hosting == "in-cluster" for database in spec.databases),
     }
 
 
