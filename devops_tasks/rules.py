@@ -12,13 +12,15 @@ from devops_tasks.defaults import TASK_IDS
 from devops_tasks.errors import Fault, KeyPath
 from devops_tasks.fields import nearest
 from devops_tasks.metrics import METRICS, parse_threshold
-from devops_tasks.spec import Alert, Cache, Criterion, Database, ExternalService, Queue, Service, Spec
-from devops_tasks.units import Duration, Quantity, Share
+from devops_tasks.spec import Alert, Cache, Criterion, Database, DatabaseBackup, ExternalService, Queue, Service, Spec
+from devops_tasks.units import Duration, Quantity, Share, schedule
 
 Faults = Iterator[Fault]
 _LONGEST_INTERVAL = 75  # seconds: four samples in the five minutes that every rule looks at
 _Named = Service | Database | Cache | Queue | ExternalService
 _COLOURS = ("blue", "green")
+_HOUR_SECONDS = 3600
+_DAY_SECONDS = 86400
 DEFAULT_DENY = "default-deny"
 SECRETS_FOLDER = "/etc/secrets"
 """Where a container finds its secrets, one file each."""
@@ -271,6 +273,34 @@ def _tasks(spec: Spec) -> Faults:
             yield Fault(("tasks", index), what, f"default tasks: {TASK_IDS[0]} to {TASK_IDS[-1]}", "missing-key")
 
 
+def _backups(spec: Spec) -> Faults:
+    managed_by_aws = spec.platform.cloud == "aws"
+    for index, database in enumerate(spec.databases):
+        backup = database.backup
+        path: KeyPath = ("databases", index, "backup")
+        try:
+            schedule(backup.every)
+        except ValueError as error:
+            yield Fault((*path, "every"), f"no schedule starts every {backup.every.text}", f"write {error}", "order")
+        if backup.keep < backup.every:
+            yield Fault(
+                (*path, "keep"), f"{backup.keep.text} is shorter than the time between two backups", "", "order"
+            )
+        if managed_by_aws and database.hosting == "managed":
+            yield from _aws_backup(backup, path)
+        if backup.to is not None and not backup.to.startswith("s3://"):
+            yield Fault((*path, "to"), "only s3:// is built yet", "name a bucket that speaks S3", "later")
+
+
+def _aws_backup(backup: DatabaseBackup, path: KeyPath) -> Faults:
+    if backup.every.seconds < _HOUR_SECONDS:
+        what = f"AWS Backup starts at most once an hour, not every {backup.every.text}"
+        mend = "write 1h; with a shorter lose_at_most it keeps every point in time as well"
+        yield Fault((*path, "every"), what, mend, "order")
+    if backup.keep.seconds % _DAY_SECONDS:
+        yield Fault((*path, "keep"), f"AWS Backup keeps whole days, not {backup.keep.text}", "write days", "order")
+
+
 RULES: tuple[Callable[[Spec], Faults], ...] = (
     _slug,
     _dates,
@@ -289,4 +319,5 @@ RULES: tuple[Callable[[Spec], Faults], ...] = (
     _thresholds,
     _buckets,
     _tasks,
+    _backups,
 )
