@@ -17,6 +17,9 @@ _YAML_PLAIN = re.compile(
     r"|\d+(?:[KMGT]i|[kMGTmshdwy]|ms)"  # quantities and durations
     r"|(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?"  # addresses and ranges
 )
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?")
+_YAML_LINES = re.compile(r"(?:[ -~]*[!-~]\n+)*[ -~]*[!-~]")
+_YAML_SINGLE = re.compile(r"[ -&(-~]*")
 _YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 _MARKDOWN = re.compile(r"([\\`*\[\]<>|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=[#\w]+;))")
 _MARKDOWN_START = re.compile(r"^(#|[+-](?=\s|$)|[-=:](?=[-=:\s]*$)|\d+[.)](?=\s|$))")
@@ -49,7 +52,18 @@ def yaml_text(value: Value) -> str:
     return _quoted(text_of(value))
 
 
+def yaml_block(value: Value, columns: int) -> str:
+    """Print a YAML string as a block of lines at a column, two to the right of its key; quoted where no block can."""
+    text = text_of(value)
+    if not _YAML_LINES.fullmatch(text):
+        return _quoted(text)
+    head = "|2-" if text.startswith(" ") else "|-"
+    return head + "".join(f"\n{' ' * columns}{line}" if line else "\n" for line in text.split("\n"))
+
+
 def _quoted(text: str) -> str:
+    if '"' in text and _YAML_SINGLE.fullmatch(text):
+        return f"'{text}'"
     quoted = json.dumps(text, ensure_ascii=False)
     return re.sub(r"[\u007f-\u009f\u2028\u2029\ufeff]", lambda match: f"\\u{ord(match[0]):04x}", quoted)
 
@@ -57,6 +71,15 @@ def _quoted(text: str) -> str:
 def json_value(value: object) -> str:
     """Print a JSON value; lists and dicts included."""
     return json.dumps(value, ensure_ascii=False)
+
+
+def number(value: Value) -> str:
+    """Print an exact number, given as text, as a number of YAML or JSON; refuse what is none."""
+    text = text_of(value)
+    if not _NUMBER.fullmatch(text):
+        msg = f"no number: {text!r}"
+        raise ValueError(msg)
+    return text
 
 
 def md(value: Value) -> str:
@@ -176,7 +199,9 @@ def comment(value: Value) -> str:
 FILTERS = {
     "yaml": yaml,
     "yaml_text": yaml_text,
+    "yaml_block": yaml_block,
     "json": json_value,
+    "number": number,
     "md": md,
     "md_cell": md_cell,
     "md_code": md_code,

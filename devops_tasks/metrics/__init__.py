@@ -65,7 +65,7 @@ def parse_threshold(metric: str, quantity: Quantity) -> Quantity:
         return Share(Decimal(quantity.value))
     wanted, expected = DIMENSIONS[known.dimension]
     if not isinstance(quantity, wanted):
-        raise ValueError(expected)
+        raise ValueError(expected)  # noqa: TRY004 - a parser's fault, like a wrong unit's
     return quantity
 
 

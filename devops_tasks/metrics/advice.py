@@ -16,7 +16,7 @@ class Check(NamedTuple):
 
 
 class Advice(NamedTuple):
-    """The body of a runbook; ``rollback`` says when a release is to be taken back, ``operations`` are its next pages."""
+    """The body of a runbook; ``rollback`` says when to take a release back, ``operations`` are the next pages."""
 
     meaning: str
     impact: str
@@ -56,7 +56,8 @@ _SCALER = Check(
 _RELEASES = Check(
     "What was released last?",
     "bash",
-    f"{_KUBECTL} get deployments,replicasets --selector app.kubernetes.io/name=%service --sort-by .metadata.creationTimestamp",
+    f"{_KUBECTL} get deployments,replicasets --selector app.kubernetes.io/name=%service "
+    "--sort-by .metadata.creationTimestamp",
 )
 _ANY_RELEASE = "When it began with a release, or within an hour of one. Do not look for the cause first."
 _FEW = "A handful of slow or failed requests in a quiet hour cannot raise it: it waits for five within five minutes."
@@ -165,7 +166,8 @@ ADVICE: dict[str, Advice] = {
             Check(
                 "One partition or all?",
                 "promql",
-                'max by (partition) (kafka_consumergroup_lag{job="kafka-exporter",consumergroup="%group",topic="%topic"})',
+                "max by (partition) (kafka_consumergroup_lag"
+                '{job="kafka-exporter",consumergroup="%group",topic="%topic"})',
             ),
             _PODS,
             _LOGS,
@@ -173,7 +175,7 @@ ADVICE: dict[str, Advice] = {
         ),
         (
             Check("It grows and the pods are busy: scale out, as far as there are partitions."),
-            Check("One partition: its message cannot be digested. Find it in the log, and set it aside."),
+            Check("One partition: its message cannot be digested. Find it in the log and set it aside."),
             Check("All partitions, idle pods: what the worker calls does not answer."),
         ),
         "When it began with a release of %service: the old version reads on where the new one stopped.",
@@ -283,7 +285,7 @@ ADVICE: dict[str, Advice] = {
             ),
         ),
         (
-            Check("Many are `idle in transaction`: a service forgets to end them. Find it by its application_name."),
+            Check("Many are idle in transaction: a service forgets to end them. Find it by its application_name."),
             Check("They rose with the number of pods: make each pod's pool smaller, or put a pooler between."),
             Check("The server can take more: raise max_connections, which needs a restart, and memory for each."),
         ),
@@ -340,9 +342,7 @@ ADVICE: dict[str, Advice] = {
             _LOGS,
         ),
         (
-            Check(
-                "Few addresses: block them in the firewall before the gateway. Metrics do not know addresses, its log does."
-            ),
+            Check("Few addresses (the gateway's log knows them, metrics do not): block them before the gateway."),
             Check("Many addresses: tighten the rate limit, and tell security."),
             Check("Successes have stopped: it is no attack. Look at the identity provider, its keys and the clock."),
         ),
@@ -383,9 +383,7 @@ TARGETS = Advice(
     ),
     (
         Check("No pods: the service is down. See why they do not start, and treat it as an outage."),
-        Check(
-            "Pods are ready, and targets are down: compare the port and the path with the configuration of Prometheus."
-        ),
+        Check("Pods are ready, targets are down: compare port and path with the configuration of Prometheus."),
         Check("Prometheus finds no target: look at its own log, and at its rights to list pods."),
     ),
     "When the pods of a new version do not start.",
@@ -393,7 +391,7 @@ TARGETS = Advice(
     ("deploy-new-version",),
 )
 SERIES = Advice(
-    "A series that alerts of %service rest on has no samples. The label `series` names it.",
+    "A series that alerts of %service rest on has no samples. The label series names it.",
     "The alerts that are built on it cannot fire. Nothing may be wrong, and nobody would know.",
     (
         Check("Which are missing?", "promql", 'ALERTS{alertname="%alert"}'),
@@ -401,12 +399,10 @@ SERIES = Advice(
     ),
     (
         Check(
-            "A series of the application: see its metrics page. A counter must begin at 0, and not with its first event."
+            "A series of the application: see its metrics page. A counter must begin at 0, not with its first event."
         ),
-        Check("`container_...` or `kube_...`: cAdvisor or kube-state-metrics is not scraped."),
-        Check(
-            "`pg_...` or `kafka_...`: the exporter is gone, or its labels are not those that `monitoring/README.md` asks for."
-        ),
+        Check("container_... or kube_...: cAdvisor or kube-state-metrics is not scraped."),
+        Check("pg_... or kafka_...: the exporter is gone, or lacks the labels of monitoring/README.md."),
     ),
     "Only where a release has lost the metric, and somebody must watch it now.",
     ("A service that is new and has had no request yet has no counter.",),

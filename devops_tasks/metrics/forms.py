@@ -44,7 +44,7 @@ _REQUESTS = Recording(
 )
 _TRAFFIC = Family(
     "requests and errors",
-    (("Application", "the counter `%requests` with the label `%status`, initialised at 0 for each status"),),
+    (("Application", "the counter %requests with the label %status, initialised at 0 for each status"),),
     (Source("%requests", "%production"),),
     (
         _REQUESTS,
@@ -91,7 +91,7 @@ or
 )
 _LATENCY = Family(
     "response times",
-    (("Application", "the histogram `%duration` with a bucket at each of %buckets"),),
+    (("Application", "the histogram %duration with a bucket at each of %buckets"),),
     (Source("%{duration}_bucket", "%production,%le", "%production,%le_sample"),),
     (
         Recording(
@@ -136,6 +136,7 @@ and on (namespace, job, colour)
         Recording(
             "namespace_job_colour_threshold:http_requests_slow:increase5m",
             'namespace_job_colour_threshold:http_requests_slow:rate5m{%scraped,threshold="%value"} * 300',
+            labels=(("threshold", "%value"),),
         ),
         Recording(
             "namespace_job_threshold:http_requests_slow_per_http_requests:ratio_rate5m",
@@ -150,15 +151,16 @@ and on (namespace, job, colour)
         Recording(
             "namespace_job_threshold:http_requests_slow:increase5m",
             """\
-sum by (namespace, job, threshold) (
+sum by (namespace, job) (
   namespace_job_colour_threshold:http_requests_slow:increase5m{%scraped,threshold="%value"}
 )""",
+            labels=(("threshold", "%value"),),
         ),
     ),
 )
 _BASELINE = Family(
     "traffic against its baseline",
-    (("Prometheus", "%weeks_kept of samples (`--storage.tsdb.retention.time`)"),),
+    (("Prometheus", "%weeks_kept of samples (--storage.tsdb.retention.time)"),),
     (),
     (
         Recording(
@@ -189,7 +191,7 @@ quantile without (week) (0.5,
 )
 _JOBS = Family(
     "jobs and failures",
-    (("Application", 'the counter `jobs_processed_total` with the label `result` (`"success"` or `"failure"`)'),),
+    (("Application", 'the counter jobs_processed_total with the label result ("success" or "failure")'),),
     (Source("jobs_processed_total", "%production"),),
     (
         Recording(
@@ -222,7 +224,7 @@ _LAG = Family(
     (
         (
             "kafka-exporter",
-            "one for %queue, in the namespace %monitoring, labelled `app.kubernetes.io/name: kafka-exporter`",
+            "one for %queue, in the namespace %monitoring, labelled app.kubernetes.io/name: kafka-exporter",
         ),
     ),
     (Source("kafka_consumergroup_lag", 'job="kafka-exporter",consumergroup="%group",topic="%topic"'),),
@@ -240,8 +242,8 @@ sum(
         ),
     ),
 )
-_KUBE_STATE = ("kube-state-metrics", "scraped with `honor_labels: true`")
-_CADVISOR = ("cAdvisor", "every node's kubelet at `/metrics/cadvisor`")
+_KUBE_STATE = ("kube-state-metrics", "scraped with honor_labels: true")
+_CADVISOR = ("cAdvisor", "every node's kubelet at /metrics/cadvisor")
 _CPU_USED = Recording(
     "namespace_pod_container:container_cpu_usage_seconds:sum_rate5m",
     """\
@@ -339,8 +341,8 @@ _SETTING = """\
   or
     0 * max by (database) (pg_settings_max_connections{%exported})"""
 _POSTGRES_EXPORTER = (
-    "one for %database, in the namespace %monitoring, labelled `app.kubernetes.io/name: postgres-exporter` and "
-    "`app.kubernetes.io/instance: %database`"
+    "one for %database, in the namespace %monitoring, labelled app.kubernetes.io/name: postgres-exporter and "
+    "app.kubernetes.io/instance: %database"
 )
 _CONNECTIONS = Family(
     "connections",
@@ -377,7 +379,7 @@ _CONNECTIONS = Family(
 )
 _DB_LATENCY = Family(
     "database calls",
-    (("Application", "the histogram `db_client_operation_duration_seconds`, with a bucket at each of %db_buckets"),),
+    (("Application", "the histogram db_client_operation_duration_seconds, with a bucket at each of %db_buckets"),),
     (Source("db_client_operation_duration_seconds_bucket", "%production,%le", "%production,%le_sample"),),
     (
         Recording(
@@ -418,12 +420,13 @@ and on (namespace, job)
         Recording(
             "namespace_job_threshold:db_client_operations_slow:increase5m",
             'namespace_job_threshold:db_client_operations_slow:rate5m{%scraped,threshold="%value"} * 300',
+            labels=(("threshold", "%value"),),
         ),
     ),
 )
 _AUTH = Family(
     "authentication",
-    (("Application", 'the counter `auth_attempts_total` with the label `result` (`"success"` or `"failure"`)'),),
+    (("Application", 'the counter auth_attempts_total with the label result ("success" or "failure")'),),
     (Source("auth_attempts_total", '%production,result="failure"'),),
     (),
     (

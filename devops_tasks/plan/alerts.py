@@ -59,6 +59,7 @@ class AlertPlan(TypedDict):
     title: str
     category: str
     service: str
+    subject: str
     severity: str
     action: str | None
     guardrail: bool
@@ -211,6 +212,7 @@ def plan_alert(spec: Spec, row: Row, name: str) -> AlertPlan:
         "title": known.title if known else row.metric,
         "category": known.category if known else "Application",
         "service": row.subject.name,
+        "subject": row.subject.key,
         "severity": row.severity,
         "action": row.action,
         "guardrail": row.guardrail,
@@ -223,7 +225,7 @@ def plan_alert(spec: Spec, row: Row, name: str) -> AlertPlan:
         "keep_firing_for": KEEP_FIRING.promql if row.guardrail else None,
         "labels": rule_labels(spec, row.subject.name, row.severity, row.metric, "rollback" if row.guardrail else ""),
         "annotations": {
-            "summary": ("Roll back: " if row.guardrail else "") + fill(form.summary, words),
+            "summary": _summary(row, fill(form.summary, words)),
             "description": fill(form.description, words),
             **addresses(spec, name),
         },
@@ -231,6 +233,10 @@ def plan_alert(spec: Spec, row: Row, name: str) -> AlertPlan:
         "page": page(name),
         "panel": 0,
     }
+
+
+def _summary(row: Row, summary: str) -> str:
+    return f"Roll back: {summary[:1].lower()}{summary[1:]}" if row.guardrail else summary
 
 
 def rule_labels(spec: Spec, service: str, severity: str, metric: str, guardrail: str = "") -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The alerts about alerts: a service that is not scraped, a series that is gone, and the one that always fires."""
 
-from devops_tasks.plan.alerts import AlertPlan, addresses, camel, page, rule_labels
+from devops_tasks.plan.alerts import AlertPlan, addresses, page, rule_labels
 from devops_tasks.plan.recordings import SourceSeries
 from devops_tasks.plan.subjects import Subject
 from devops_tasks.spec import Spec
@@ -10,12 +10,11 @@ TARGETS_FOR = parse_duration("5m")
 METRICS_FOR = parse_duration("15m")
 
 
-def targets_missing(spec: Spec, subject: Subject) -> AlertPlan:
+def targets_missing(spec: Spec, subject: Subject, name: str) -> AlertPlan:
     """Plan the alert that fires when no pod of a service answers Prometheus."""
-    name = f"{camel(subject.name)}TargetsMissing"
     words = subject.words
     expr = f"absent(up{{{words['production']}}} == 1)"
-    alert = _alert(spec, name, subject.name, "targets", "critical")
+    alert = _alert(spec, name, subject, "targets", "critical")
     return {
         **alert,
         "title": "Targets missing",
@@ -33,16 +32,15 @@ def targets_missing(spec: Spec, subject: Subject) -> AlertPlan:
     }
 
 
-def metrics_missing(spec: Spec, subject: Subject, sources: list[SourceSeries]) -> AlertPlan:
+def metrics_missing(spec: Spec, subject: Subject, name: str, sources: list[SourceSeries]) -> AlertPlan:
     """Plan the alert that names each source series of a subject's alerts that is gone."""
-    name = f"{camel(subject.name)}MetricsMissing"
     absences = [
         f'  label_replace(absent({source["metric"]}{{{source["selector"]}}}), "series", "{source["metric"]}", "", "")'
         for source in sources
     ]
     expr = "\nor\n".join(absences)
     return {
-        **_alert(spec, name, subject.name, "series", "warning"),
+        **_alert(spec, name, subject, "series", "warning"),
         "title": "Series missing",
         "words": f"a series is missing for {METRICS_FOR.words}",
         "expr": expr,
@@ -56,11 +54,10 @@ def metrics_missing(spec: Spec, subject: Subject, sources: list[SourceSeries]) -
     }
 
 
-def watchdog(spec: Spec, subject: Subject) -> AlertPlan:
+def watchdog(spec: Spec, subject: Subject, name: str) -> AlertPlan:
     """Plan the alert that always fires, so that its absence shows that alerts no longer arrive."""
-    name = f"{camel(subject.name)}Watchdog"
     return {
-        **_alert(spec, name, subject.name, "watchdog", "info"),
+        **_alert(spec, name, subject, "watchdog", "info"),
         "title": "Watchdog",
         "words": "always",
         "expr": "vector(1)",
@@ -74,14 +71,15 @@ def watchdog(spec: Spec, subject: Subject) -> AlertPlan:
     }
 
 
-def _alert(spec: Spec, name: str, service: str, kind: str, severity: str) -> AlertPlan:
+def _alert(spec: Spec, name: str, subject: Subject, kind: str, severity: str) -> AlertPlan:
     return {
         "name": name,
         "kind": kind,
         "metric": kind,
         "title": "",
         "category": "Monitoring",
-        "service": service,
+        "service": subject.name,
+        "subject": subject.key,
         "severity": severity,
         "action": None,
         "guardrail": False,
@@ -92,7 +90,7 @@ def _alert(spec: Spec, name: str, service: str, kind: str, severity: str) -> Ale
         "promql": "",
         "for_": {},
         "keep_firing_for": None,
-        "labels": rule_labels(spec, service, severity, kind),
+        "labels": rule_labels(spec, subject.name, severity, kind),
         "annotations": {},
         "conditions": [],
         "page": page(name),

@@ -6,9 +6,10 @@ from typing import TypedDict
 from devops_tasks.metrics import METRICS, fill
 from devops_tasks.metrics.forms import FORMS
 from devops_tasks.plan import undecided
-from devops_tasks.plan.alerts import AlertPlan, Row, form_of, level, row_words
+from devops_tasks.plan.alerts import AlertPlan, Row, exact, form_of, level, row_words
 from devops_tasks.plan.subjects import Subject
 from devops_tasks.spec import Spec
+from devops_tasks.units import plain
 
 _WIDTH, _HEIGHT, _COLUMNS = 12, 8, 24
 _NAMESPACE = 'namespace="$namespace"'
@@ -100,7 +101,7 @@ def link_panels(spec: Spec, dashboard: Dashboard, alerts: list[AlertPlan]) -> li
 
 
 def _overview(subject: Subject, alerts: list[AlertPlan]) -> Iterator[_Draft]:
-    targets = next((a for a in alerts if a["kind"] == "targets" and a["service"] == subject.name), None)
+    targets = next((a for a in alerts if a["kind"] == "targets" and a["subject"] == subject.key), None)
     if targets:
         series = f'sum by (colour) (up{{{_NAMESPACE},job="{subject.name}"}})'
         if subject.kind == "worker":
@@ -123,7 +124,7 @@ def _legend(subject: Subject, otherwise: str) -> str:
 
 def _thresholds(subject: Subject, watched: list[tuple[Row, AlertPlan]]) -> Iterator[_Draft]:
     for row, alert in watched:
-        if row.subject.name != subject.name:
+        if row.subject.key != subject.key:
             continue
         words, form, known = row_words(row), form_of(row), METRICS.get(row.metric)
         name = fill(form.panel, words)
@@ -132,7 +133,7 @@ def _thresholds(subject: Subject, watched: list[tuple[Row, AlertPlan]]) -> Itera
         suffix = "rollback" if row.guardrail else row.severity
         text = f"{alert['annotations']['summary']} {alert['name']} fires after {row.for_.words}."
         series = [(f"{name}{{{selector}}}", _varying(name, row.metric))]
-        limit = alert["conditions"][0]["limit"] if row.metric not in FORMS else words["value"]
+        limit = words["value"] if row.metric in FORMS else plain(exact(alert["conditions"][0]["limit"]))
         yield _draft(f"{title} ({suffix})", text, fill(form.panel_unit, words), series, alert["name"], limit, row.side)
 
 
@@ -149,7 +150,7 @@ def _varying(series: str, metric: str) -> str:
 
 def _blind(subject: Subject, alerts: list[AlertPlan]) -> Iterator[_Draft]:
     for alert in alerts:
-        if alert["service"] == subject.name and alert["kind"] in {"series", "watchdog"}:
+        if alert["subject"] == subject.key and alert["kind"] in {"series", "watchdog"}:
             series = f'ALERTS{{alertname="{alert["name"]}"}}'
             legend = "{{series}} {{alertstate}}" if alert["kind"] == "series" else "{{alertstate}}"
             summary = alert["annotations"]["description"].replace("{{ $labels.series }}", "A series that is drawn here")

@@ -1,12 +1,13 @@
 """The monitoring of a bundle: rules, tests, scraping, routes, dashboard, and the rows and pages that speak of them."""
 
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from devops_tasks.plan.alerts import (
     AlertPlan,
     MetricRow,
     Row,
     alert_name,
+    camel,
     instrumented,
     metric_row,
     page,
@@ -17,13 +18,14 @@ from devops_tasks.plan.alerts import (
     unique,
 )
 from devops_tasks.plan.blindness import metrics_missing, targets_missing, watchdog
-from devops_tasks.plan.dashboard import link_panels, plan_dashboard
-from devops_tasks.plan.recordings import SourceSeries, plan_needs, plan_recordings, plan_sources
-from devops_tasks.plan.rule_tests import plan_rule_tests
-from devops_tasks.plan.runbooks import plan_page
-from devops_tasks.plan.scraping import plan_routing, plan_scraping
+from devops_tasks.plan.dashboard import Dashboard, link_panels, plan_dashboard
+from devops_tasks.plan.recordings import Need, RecordingGroup, SourceSeries, plan_needs, plan_recordings, plan_sources
+from devops_tasks.plan.rule_tests import RuleTests, plan_rule_tests
+from devops_tasks.plan.runbooks import Page, plan_page
+from devops_tasks.plan.scraping import Routing, Scraping, plan_routing, plan_scraping
 from devops_tasks.plan.subjects import Subject, plan_subjects
 from devops_tasks.spec import Spec
+from devops_tasks.units import Notations
 
 _GROUPS = {"threshold": "alerts", "rollback": "rollback", "targets": "blindness", "series": "blindness",
            "watchdog": "watchdog"}  # fmt: skip
@@ -43,8 +45,8 @@ class CriterionPlan(TypedDict):
     title: str
     service: str
     side: str
-    threshold: dict[str, str]
-    for_: dict[str, str]
+    threshold: Notations
+    for_: Notations
     words: str
     alert: str | None
     page: str | None
@@ -52,55 +54,83 @@ class CriterionPlan(TypedDict):
     instrumented: bool
 
 
-def plan_monitoring(spec: Spec) -> dict[str, Any]:
+class Monitoring(TypedDict):
+    """All that this module adds to the plan."""
+
+    alerts: list[AlertPlan]
+    alert_groups: list[AlertGroup]
+    alert_pages: list[Page]
+    recording_groups: list[RecordingGroup]
+    criteria: list[CriterionPlan]
+    metric_rows: list[MetricRow]
+    rule_tests: RuleTests
+    rule_needs: list[Need]
+    scraping: Scraping
+    routing: Routing
+    dashboard: Dashboard
+    operator: bool
+    rules_name: str
+    rules_labels: dict[str, str]
+
+
+def plan_monitoring(spec: Spec) -> Monitoring:
     """Plan everything under ``monitoring/`` and ``runbooks/alerts/``, and what the document says of it."""
     subjects = plan_subjects(spec)
     rows, criteria = plan_rows(spec), plan_criteria_rows(spec)
     every = [*rows, *criteria]
-    watched = _watched(spec, every)
-    sources = {subject.name: plan_sources(subject, every) for subject in subjects}
-    blind = _blind(spec, subjects, sources)
+    sources = {subject.key: plan_sources(subject, every) for subject in subjects}
+    watched, blind = _named(spec, every, subjects, sources)
     bare = sorted([*(alert for _, alert in watched), *blind], key=lambda alert: _place(alert, subjects))
     dashboard = plan_dashboard(spec, subjects, watched, bare)
     alerts = link_panels(spec, dashboard, bare)
-    by_row = dict(zip(map(id, (row for row, _ in watched)), (alert for _, alert in watched), strict=True))
-    missing = {alert["name"]: sources[alert["service"]] for alert in alerts if alert["kind"] == "series"}
+    by_row = {id(row): alert for row, alert in watched}
     by_name = {alert["name"]: row for row, alert in watched}
+    missing = {alert["name"]: sources[alert["subject"]] for alert in alerts if alert["kind"] == "series"}
     return {
         "alerts": alerts,
         "alert_groups": _groups(alerts),
         "alert_pages": [plan_page(spec, alert, by_name.get(alert["name"]), subjects) for alert in alerts],
         "recording_groups": plan_recordings(subjects, every),
         "criteria": [_criterion(row, by_row.get(id(row))) for row in criteria],
-        "metric_rows": _metric_rows(rows, by_row),
+        "metric_rows": [metric_row(row, by_row.get(id(row))) for row in rows],
         "rule_tests": plan_rule_tests(alerts, missing),
         "rule_needs": plan_needs(subjects, every),
         "scraping": plan_scraping(spec, subjects),
-        "routing": plan_routing(spec, alerts),
+        "routing": plan_routing(spec),
         "dashboard": dashboard,
         "operator": spec.platform.monitoring == "prometheus-operator",
-        "watch_name": spec.feature.slug,
-        "watch_labels": {"app.kubernetes.io/part-of": spec.feature.slug, "team": spec.feature.team},
+        "rules_name": spec.feature.slug,
+        "rules_labels": {
+            "app.kubernetes.io/part-of": spec.feature.slug,
+            "app.kubernetes.io/managed-by": "devops-tasks",
+            "team": spec.feature.team,
+        },
     }
 
 
-def _watched(spec: Spec, rows: list[Row]) -> list[tuple[Row, AlertPlan]]:
+def _named(
+    spec: Spec, rows: list[Row], subjects: list[Subject], sources: dict[str, list[SourceSeries]]
+) -> tuple[list[tuple[Row, AlertPlan]], list[AlertPlan]]:
     rendered = [row for row in rows if instrumented(row)]
-    names = unique(map(alert_name, rendered))
-    return [(row, plan_alert(spec, row, name)) for row, name in zip(rendered, names, strict=True)]
-
-
-def _blind(spec: Spec, subjects: list[Subject], sources: dict[str, list[SourceSeries]]) -> list[AlertPlan]:
-    alerts = [
-        targets_missing(spec, each) for each in subjects if each.measured and each.kind in {"api", "web", "worker"}
-    ]
-    alerts += [metrics_missing(spec, each, sources[each.name]) for each in subjects if sources[each.name]]
-    return [*alerts, watchdog(spec, subjects[-1])]
+    scraped = [each for each in subjects if each.measured and each.kind not in {"database", "feature"}]
+    seen = [each for each in subjects if sources[each.key]]
+    names = unique(
+        [
+            *map(alert_name, rendered),
+            *(f"{camel(each.name)}TargetsMissing" for each in scraped),
+            *(f"{camel(each.name)}MetricsMissing" for each in seen),
+            f"{camel(subjects[-1].name)}Watchdog",
+        ]
+    )
+    watched = [(row, plan_alert(spec, row, next(names))) for row in rendered]
+    blind = [targets_missing(spec, each, next(names)) for each in scraped]
+    blind += [metrics_missing(spec, each, next(names), sources[each.key]) for each in seen]
+    return watched, [*blind, watchdog(spec, subjects[-1], next(names))]
 
 
 def _place(alert: AlertPlan, subjects: list[Subject]) -> tuple[int, int]:
-    names = [subject.name for subject in subjects]
-    return names.index(alert["service"]), list(_GROUPS).index(alert["kind"])
+    keys = [subject.key for subject in subjects]
+    return keys.index(alert["subject"]), list(_GROUPS).index(alert["kind"])
 
 
 def _groups(alerts: list[AlertPlan]) -> list[AlertGroup]:
@@ -109,10 +139,6 @@ def _groups(alerts: list[AlertPlan]) -> list[AlertGroup]:
         name = f"{alert['service']}.{_GROUPS[alert['kind']]}"
         groups.setdefault(name, {"name": name, "rules": []})["rules"].append(alert)
     return list(groups.values())
-
-
-def _metric_rows(rows: list[Row], by_row: dict[int, AlertPlan]) -> list[MetricRow]:
-    return [metric_row(row, by_row.get(id(row))) for row in rows]
 
 
 def _criterion(row: Row, alert: AlertPlan | None) -> CriterionPlan:

@@ -1,11 +1,12 @@
 """The recorded series: which families a bundle needs, their rules, and the source series that all of it rests on."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TypedDict
 
 from devops_tasks.metrics import fill
 from devops_tasks.metrics.forms import FAMILIES, Family
-from devops_tasks.plan.alerts import Row, family_of, instrumented, row_words
+from devops_tasks.plan.alerts import Row, family_of, instrumented, level, row_words
 from devops_tasks.plan.subjects import Subject
 
 _ALWAYS = {
@@ -58,7 +59,24 @@ def plan_recordings(subjects: list[Subject], rows: list[Row]) -> list[RecordingG
         for name in _families(subject, rows):
             rules = list(_rules(subject, FAMILIES[name], _readers(subject, name, rows)))
             groups.append({"name": f"{subject.name}.{name.partition('_r')[0]}.rules", "rules": rules})
-    return [group for group in groups if group["rules"]]
+    return [_told_apart(group, groups) for group in groups if group["rules"]]
+
+
+def _told_apart(group: RecordingGroup, groups: list[RecordingGroup]) -> RecordingGroup:
+    """Give rules that several subjects have a label that their series carry anyway: promtool warns of equal rules."""
+    counts = Counter(_identity(rule) for each in groups for rule in each["rules"])
+    subject = group["name"].partition(".")[0]
+    rules = [rule if counts[_identity(rule)] == 1 else _labelled(rule, subject) for rule in group["rules"]]
+    return {"name": group["name"], "rules": rules}
+
+
+def _identity(rule: RecordingPlan) -> str:
+    return f"{rule['record']}{rule['labels']}"
+
+
+def _labelled(rule: RecordingPlan, subject: str) -> RecordingPlan:
+    carried = next(name for name in level(rule["record"]) if name in {"job", "container", "database", "service"})
+    return {**rule, "labels": {carried: subject, **rule["labels"]}}
 
 
 def plan_sources(subject: Subject, rows: list[Row]) -> list[SourceSeries]:
@@ -76,24 +94,25 @@ def plan_needs(subjects: list[Subject], rows: list[Row]) -> list[Need]:
     needs: list[Need] = []
     for subject in subjects:
         for name in _families(subject, rows):
-            thresholds = sorted({row.threshold.text for row in _readers(subject, name, rows)})
-            words = {**subject.words, "db_buckets": ", ".join(thresholds)}
-            for each in subject.queues if name == "lag" else ({},):
-                for who, what in FAMILIES[name].needs:
-                    need: Need = {"service": subject.name, "who": who, "what": fill(what, {**words, **each})}
-                    if need not in needs:
-                        needs.append(need)
+            needs += [need for need in _needs(subject, name, _readers(subject, name, rows)) if need not in needs]
     return needs
+
+
+def _needs(subject: Subject, name: str, readers: list[Row]) -> Iterator[Need]:
+    words = {**subject.words, "db_buckets": ", ".join(sorted({row.threshold.text for row in readers}))}
+    for each in subject.queues if name == "lag" else ({},):
+        for who, what in FAMILIES[name].needs:
+            yield {"service": subject.name, "who": who, "what": fill(what, {**words, **each})}
 
 
 def _families(subject: Subject, rows: list[Row]) -> list[str]:
     always = [name for name in _ALWAYS[subject.kind] if subject.measured or name not in _APPLICATION]
-    read = [family_of(row) for row in rows if row.subject.name == subject.name and instrumented(row)]
+    read = [family_of(row) for row in rows if row.subject.key == subject.key and instrumented(row)]
     return sorted({*always, *read}, key=_ORDER.index)
 
 
 def _readers(subject: Subject, family: str, rows: list[Row]) -> list[Row]:
-    return [row for row in rows if row.subject.name == subject.name and family_of(row) == family and instrumented(row)]
+    return [row for row in rows if row.subject.key == subject.key and family_of(row) == family and instrumented(row)]
 
 
 def _rules(subject: Subject, family: Family, readers: list[Row]) -> Iterator[RecordingPlan]:

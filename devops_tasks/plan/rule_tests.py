@@ -28,10 +28,9 @@ class Series(TypedDict):
 class Expected(TypedDict):
     """How many alerts of a name fire at a time."""
 
-    alert: str
-    matchers: str
+    expr: str
     at: str
-    firing: str
+    firing: int
 
 
 class Fired(TypedDict):
@@ -41,6 +40,7 @@ class Fired(TypedDict):
     at: str
     labels: dict[str, str]
     annotations: dict[str, str]
+    action: str | None
 
 
 class Case(TypedDict):
@@ -81,7 +81,7 @@ def _no_data(alerts: list[AlertPlan], step: int) -> Case:
     return _case(
         "without data no threshold is crossed",
         [],
-        expected=[_expect(alert, longest, "0") for alert in silent],
+        expected=[_expect(alert, longest, 0) for alert in silent],
     )
 
 
@@ -90,15 +90,15 @@ def _threshold_cases(alert: AlertPlan, step: int) -> list[Case]:
     value, *guards = alert["conditions"]
     over, under, clean, printed = _beyond(value), _short_of(value), *_clean(alert)
     met = [_series(guard, _limit(guard), wait, step) for guard in guards]
-    expected = [_expect(alert, wait, "1")]
+    expected = [_expect(alert, wait, 1)]
     if wait:
-        expected.insert(0, _expect(alert, wait - step, "0"))
+        expected.insert(0, _expect(alert, wait - step, 0))
     cases = [
         _case(f"{name} fires just {alert['side']} its threshold", [_series(value, over, wait, step), *met], expected),
         _case(
             f"{name} is silent at its threshold",
             [_series(value, under, wait, step), *met],
-            [_expect(alert, wait + step, "0")],
+            [_expect(alert, wait + step, 0)],
         ),
         _case(
             f"{name} says what it should",
@@ -108,7 +108,7 @@ def _threshold_cases(alert: AlertPlan, step: int) -> list[Case]:
     ]
     for guard in guards:
         few = [_series(value, over, wait, step), _series(guard, _short_of(guard), wait, step)]
-        cases.append(_case(f"{name} waits for enough events", few, [_expect(alert, wait + step, "0")]))
+        cases.append(_case(f"{name} waits for enough events", few, [_expect(alert, wait + step, 0)]))
     return cases
 
 
@@ -118,14 +118,14 @@ def _targets_cases(alert: AlertPlan, step: int) -> list[Case]:
     up = f'up{{namespace="{labels["namespace"]}",job="{labels["job"]}",pod="{labels["job"]}-0"}}'
     end = Duration(Decimal(wait)).promql
     return [
-        _case(f"{name} is silent while a target is up", [_values(up, "1", wait, step)], [_expect(alert, wait, "0")]),
+        _case(f"{name} is silent while a target is up", [_values(up, "1", wait, step)], [_expect(alert, wait, 0)]),
         _case(
             f"{name} fires when every target is down",
             [_values(up, "0", wait, step)],
-            [_expect(alert, wait - step, "0")],
+            [_expect(alert, wait - step, 0)],
             [_fired(alert, {}, "1", end)],
         ),
-        _case(f"{name} fires when there is no target", [], [_expect(alert, wait, "1")]),
+        _case(f"{name} fires when there is no target", [], [_expect(alert, wait, 1)]),
     ]
 
 
@@ -133,13 +133,13 @@ def _metrics_cases(alert: AlertPlan, sources: list[SourceSeries], step: int) -> 
     wait = int(alert["for_"]["seconds"])
     name = alert["name"]
     there = [_values(source["sample"], "1", wait, step) for source in sources]
-    cases = [_case(f"{name} is silent while every series is there", there, [_expect(alert, wait, "0")])]
+    cases = [_case(f"{name} is silent while every series is there", there, [_expect(alert, wait, 0)])]
     for position, source in enumerate(sources):
         others = there[:position] + there[position + 1 :]
         labels = {"series": source["metric"], **dict(re.findall(r'(\w+)="([^"]*)"', source["selector"]))}
         fired = _fired(alert, labels, "1", Duration(Decimal(wait)).promql)
         case = f"{name} names {source['metric']} where {source['selector']} is missing"
-        cases.append(_case(case, others, [_expect(alert, wait - step, "0")], [fired]))
+        cases.append(_case(case, others, [_expect(alert, wait - step, 0)], [fired]))
     return cases
 
 
@@ -158,14 +158,9 @@ def _values(series: str, value: str, wait: int, step: int) -> Series:
     return {"series": series, "values": f"{value}+0x{wait // step + 1}"}
 
 
-def _expect(alert: AlertPlan, seconds: int, firing: str) -> Expected:
-    matchers = f'alertname="{alert["name"]}",alertstate="firing"'
-    return {
-        "alert": alert["name"],
-        "matchers": matchers,
-        "at": Duration(Decimal(seconds)).promql,
-        "firing": firing,
-    }
+def _expect(alert: AlertPlan, seconds: int, firing: int) -> Expected:
+    alerts = f'ALERTS{{alertname="{alert["name"]}",alertstate="firing"}}'
+    return {"expr": f"count({alerts}) or vector(0)", "at": Duration(Decimal(seconds)).promql, "firing": firing}
 
 
 def _fired(alert: AlertPlan, labels: dict[str, str], printed: str, end: str) -> Fired:
@@ -174,6 +169,7 @@ def _fired(alert: AlertPlan, labels: dict[str, str], printed: str, end: str) -> 
         "at": end,
         "labels": {**labels, **alert["labels"]},
         "annotations": {name: _printed(text, labels, printed) for name, text in alert["annotations"].items()},
+        "action": alert["action"],
     }
 
 

@@ -37,7 +37,7 @@ class Page(TypedDict):
 
 def plan_page(spec: Spec, alert: AlertPlan, row: Row | None, subjects: list[Subject]) -> Page:
     """Plan the runbook of an alert; ``row`` is what it watches, None for the alerts about alerts."""
-    subject = next(each for each in subjects if each.name == alert["service"])
+    subject = next(each for each in subjects if each.key == alert["subject"])
     words = {**_queue(subject), **(row_words(row) if row else subject.words), "alert": alert["name"]}
     advice = _advice(alert, subject)
     return {

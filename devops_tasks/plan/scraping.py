@@ -3,10 +3,8 @@
 from typing import TypedDict
 
 from devops_tasks.plan import undecided
-from devops_tasks.plan.alerts import AlertPlan
 from devops_tasks.plan.subjects import Subject
 from devops_tasks.spec import Service, Spec
-from devops_tasks.units import parse_duration
 
 
 class Job(TypedDict):
@@ -25,6 +23,7 @@ class Scraping(TypedDict):
     namespaces: list[str]
     namespaces_pattern: str
     monitoring_namespace: str
+    cluster_namespaces: list[str]
     scrape_interval: str
     evaluation_interval: str
     retention: str
@@ -33,34 +32,27 @@ class Scraping(TypedDict):
     queues: list[str]
 
 
-class Receiver(TypedDict):
-    """One receiver of Alertmanager: who is paged, and whether the channel hears of it."""
-
-    name: str
-    pages: bool
-    chats: bool
-
-
 class Route(TypedDict):
     """One route of Alertmanager, for alerts with these labels."""
 
     receiver: str
-    matchers: list[list[str]]
+    matchers: list[str]
     group_wait: str | None
     repeat: str
     comment: str
 
 
 class Routing(TypedDict):
-    """The whole of Alertmanager's configuration that is data."""
+    """All of Alertmanager's configuration that is data."""
 
-    team: str
     pager: str | None
+    pager_url: str
+    switch_url: str
     channel: str
-    receivers: list[Receiver]
+    team_matcher: str
+    watchdog_matcher: str
+    targets_matcher: str
     routes: list[Route]
-    watchdog: str
-    targets: list[str]
 
 
 def plan_scraping(spec: Spec, subjects: list[Subject]) -> Scraping:
@@ -73,6 +65,7 @@ def plan_scraping(spec: Spec, subjects: list[Subject]) -> Scraping:
         "namespaces": namespaces,
         "namespaces_pattern": "|".join(namespaces),
         "monitoring_namespace": spec.monitoring.namespace,
+        "cluster_namespaces": sorted({spec.monitoring.namespace, "kube-system"}),
         "scrape_interval": spec.monitoring.scrape_interval.promql,
         "evaluation_interval": spec.monitoring.evaluation_interval.promql,
         "retention": spec.monitoring.retention.promql,
@@ -92,32 +85,24 @@ def _job(service: Service) -> Job:
     }
 
 
-def plan_routing(spec: Spec, alerts: list[AlertPlan]) -> Routing:
-    """Plan the receivers and routes; the first route that matches an alert takes it."""
+def plan_routing(spec: Spec) -> Routing:
+    """Plan the routes; the first one that matches an alert takes it."""
     return {
-        "team": spec.feature.team,
         "pager": spec.contacts.pager,
+        "pager_url": f"{undecided.URL}/pager",
+        "switch_url": f"{undecided.URL}/dead-mans-switch",
         "channel": spec.contacts.channel or undecided.NAME,
-        "receivers": [
-            {"name": "team-channel", "pages": False, "chats": True},
-            {"name": "on-call", "pages": True, "chats": True},
-        ],
+        "team_matcher": f'team="{spec.feature.team}"',
+        "watchdog_matcher": 'metric="watchdog"',
+        "targets_matcher": 'metric="targets"',
         "routes": [
-            _route("on-call", ("guardrail", "rollback"), "0s", "30m", "a rollback criterion is met: seconds count"),
-            _route("on-call", ("severity", "critical"), None, "1h", ""),
-            _route("team-channel", ("severity", "warning"), None, "12h", ""),
-            _route("team-channel", ("severity", "info"), None, "24h", ""),
+            _route("on-call", 'guardrail="rollback"', "30m", "0s", "A release is to be rolled back: no waiting."),
+            _route("on-call", 'severity="critical"', "1h"),
+            _route("team-channel", 'severity="warning"', "12h"),
+            _route("team-channel", 'severity="info"', "24h"),
         ],
-        "watchdog": next(alert["name"] for alert in alerts if alert["kind"] == "watchdog"),
-        "targets": [alert["name"] for alert in alerts if alert["kind"] == "targets"],
     }
 
 
-def _route(receiver: str, label: tuple[str, str], wait: str | None, repeat: str, comment: str) -> Route:
-    return {
-        "receiver": receiver,
-        "matchers": [list(label)],
-        "group_wait": wait,
-        "repeat": parse_duration(repeat).promql,
-        "comment": comment,
-    }
+def _route(receiver: str, matcher: str, repeat: str, wait: str | None = None, comment: str = "") -> Route:
+    return {"receiver": receiver, "matchers": [matcher], "group_wait": wait, "repeat": repeat, "comment": comment}

@@ -25,6 +25,11 @@ class Subject(NamedTuple):
     queues: tuple[dict[str, str], ...] = ()
     stores: bool = False
 
+    @property
+    def key(self) -> str:
+        """Tell it from another of the same name: a service may be named as its feature is."""
+        return f"{'service' if self.kind in METRICS['cpu_utilization'].kinds else self.kind}/{self.name}"
+
 
 def plan_subjects(spec: Spec) -> list[Subject]:
     """Plan every service, every database and, last, the feature itself."""
