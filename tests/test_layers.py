@@ -63,11 +63,11 @@ HOMES = {
     "pathlib": FILES,
     "shutil": FILES,
     "tempfile": FILES,
+    "subprocess": {"judge"},  # asks bash whether a script parses
     # Same input, same bytes, offline.
     "random": NOBODY,
     "secrets": NOBODY,
     "socket": NOBODY,
-    "subprocess": NOBODY,
     "time": NOBODY,
     "urllib.request": NOBODY,
     "uuid": NOBODY,
