@@ -30,6 +30,12 @@ ALERT_ROWS: tuple[dict[str, str], ...] = (
 )
 """The default alerts, of the template document and for workers; a spec's ``alerts`` change them by metric."""
 
+
+def default_severity(metric: str) -> str:
+    """Give the severity of a metric's default row; a metric that has none is a warning."""
+    return next((row["severity"] for row in ALERT_ROWS if row["metric"] == metric), "warning")
+
+
 _CLASSES = {
     "db.t3.medium": ("4Gi", "2"),
     "db.t3.large": ("8Gi", "2"),
@@ -92,11 +98,12 @@ def _criteria(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
 
 def _buckets(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
     rows = [*ALERT_ROWS, *root["rollback"]["criteria"], *root["alerts"]]
-    bounds = {units.parse_duration(text) for text in USUAL_BUCKETS}
-    for row in rows:
-        if row["metric"] == "latency_p95" and "above" in row:
-            quantity = units.parse_quantity(row["above"])
-            bounds |= {quantity} if isinstance(quantity, units.Duration) else set()
+    limits = [units.parse_quantity(row["above"]) for row in rows if row["metric"] == "latency_p95" and "above" in row]
+    thresholds = {limit for limit in limits if isinstance(limit, units.Duration) and limit.seconds}
+    bounds = {units.parse_duration(text) for text in USUAL_BUCKETS} | thresholds
+    last = max(bounds)
+    if last in thresholds:  # what lies beyond the last bound cannot be measured
+        bounds.add(units.Duration(last.seconds * 2))
     return [bound.text for bound in sorted(bounds)]
 
 
@@ -235,7 +242,8 @@ DERIVED: tuple[Derived, ...] = (
     Derived("services[].metrics.port", "the service's port", lambda _, item: item["port"]),
     Derived("services[].needs", "all databases, caches, queues and external services", _needs),
     Derived("services[].secrets", "one <name>-url for each needed database and cache", _secrets),
-    Derived("services[].latency_buckets", f"{', '.join(USUAL_BUCKETS)} and every latency threshold in use", _buckets),
+    Derived("services[].latency_buckets", f"{', '.join(USUAL_BUCKETS)}, "
+            "every latency threshold in use and one above", _buckets),
     *(
         _other(group, environment, name, other)
         for environment in ("staging", "production")

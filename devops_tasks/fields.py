@@ -47,11 +47,12 @@ class Nested(NamedTuple, Generic[T]):
 
 
 class Listing(NamedTuple, Generic[T]):
-    """A list of one shape; ``name`` is the key by which its items must differ."""
+    """A list of one shape; ``name`` is the key by which its items must differ, ``distinct`` says that scalars must."""
 
     item: "Shape"
     name: str = ""
     least: int = 0
+    distinct: bool = False
 
 
 class Entries(NamedTuple, Generic[T]):
@@ -188,12 +189,15 @@ class Builder:
     def _unique(self, shape: Listing[Any], tree: list[Tree], path: KeyPath) -> None:
         seen: dict[str, int] = {}
         for index, item in enumerate(tree):
-            name = item.get(shape.name) if isinstance(item, dict) else None
-            if isinstance(name, str) and name.casefold() in seen:
-                first = f"item {seen[name.casefold()] + 1} of this list has the same {shape.name}"
-                self.fault((*path, index, shape.name), f"{shorten(name)} is there twice", first, "duplicate-name")
-            elif isinstance(name, str):
-                seen[name.casefold()] = index
+            name = item.get(shape.name) if isinstance(item, dict) else item if shape.distinct else None
+            if not isinstance(name, str):
+                continue
+            folded = name if shape.distinct else name.casefold()
+            if folded in seen:
+                place = (*path, index, shape.name) if shape.name else (*path, index)
+                other = f"item {seen[folded] + 1} of this list is the other"
+                self.fault(place, f"{shorten(name)} is there twice", other, "duplicate-name")
+            seen.setdefault(folded, index)
 
     def _entries(self, shape: Entries[Any], tree: Tree, path: KeyPath) -> Built:
         if not isinstance(tree, dict):
@@ -266,7 +270,7 @@ def shape_at(shape: Shape, path: KeyPath) -> Shape | None:
     """Find the shape of a place in a tree, None where there is none."""
     for step in path:
         match shape, step:
-            case Listing(item), int():
+            case Listing(item=item), int():
                 shape = item
             case Nested(record), str() if step in record.fields:
                 shape = record.fields[step].shape
@@ -449,9 +453,11 @@ def switchable(record: type[T]) -> Nested[T | None]:
     return Nested(cast("type[Record]", record), none=True)
 
 
-def listing(item: Kind[T] | Nested[T], *, name: str = "", least: int = 0) -> Listing[tuple[T, ...]]:
+def listing(
+    item: Kind[T] | Nested[T], *, name: str = "", least: int = 0, distinct: bool = False
+) -> Listing[tuple[T, ...]]:
     """Use a list as the value of a key."""
-    return Listing(item, name, least)
+    return Listing(item, name, least, distinct)
 
 
 def entries(key: Kind[str], value: Kind[str]) -> Entries[dict[str, str]]:

@@ -4,7 +4,6 @@ Lives here: the records. Validation, the JSON Schema, the wizard and the referen
 Must not: files, questions asked, derived numbers (``defaults``), what must hold between keys (``rules``).
 """
 
-import re
 from datetime import date
 
 from devops_tasks import units
@@ -299,14 +298,17 @@ class Service(Record):
                                                 derived=True)  # fmt: skip
     slo: str | None = key(WORDS, "Service level objectives", later=True)
     config: dict[str, str] = key(entries(SETTING, PARAGRAPH), "Plain settings, as environment variables", default={})
-    secrets: tuple[str, ...] = key(listing(NAME), "The names of its secrets, never their values", derived=True)
+    secrets: tuple[str, ...] = key(
+        listing(NAME, distinct=True), "The names of its secrets, never their values", derived=True
+    )
     user: int = key(integer(1, 2**31 - 1), "The numeric user that the process runs as", default="10001")
-    writable: tuple[str, ...] = key(listing(FILE_PATH), "The paths that the process writes to", default=["/tmp"])  # noqa: S108 - a path in the container
+    writable: tuple[str, ...] = key(listing(FILE_PATH, distinct=True), "The paths that the process writes to",
+                                    default=["/tmp"])  # fmt: skip  # noqa: S108 - a path in the container
     migrate: tuple[str, ...] | None = key(listing(WORDS), "The command that migrates the database", later=True)
     staging: Staging = key(nested(Staging), "Its size in staging", default={})
     production: Production = key(nested(Production), "Its size in production", default={})
-    needs: tuple[str, ...] = key(listing(NAME), "The databases, caches, queues and external services it talks to",
-                                 derived=True)  # fmt: skip
+    needs: tuple[str, ...] = key(listing(NAME, distinct=True), "The databases, caches, queues and external services "
+                                 "it talks to", derived=True)  # fmt: skip
 
 
 class DatabaseSize(Record):
@@ -376,7 +378,7 @@ class Queue(Record):
 
     name: str = key(NAME, "The queue's name", required=True, example="orders")
     engine: str = key(choice("kafka"), "The queue's engine", default="kafka")
-    hosts: tuple[str, ...] | None = key(listing(HOST, least=1), "Its bootstrap hosts", undecided=True)
+    hosts: tuple[str, ...] | None = key(listing(HOST, least=1, distinct=True), "Its bootstrap hosts", undecided=True)
     port: int = key(PORT, "Its port", derived=True)
     cidr: str | None = key(CIDR, "The range of its addresses", undecided=True)
     topic: str | None = key(TOPIC, "The topic that is read", undecided=True)
