@@ -96,6 +96,25 @@ def schema() -> None:
     print(json.dumps(spec_schema(), indent=2, ensure_ascii=False))
 
 
+@app.command()
+def check(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="The bundle's folder; the present one by default.")
+    ] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Judge a bundle on disk: errors and warnings end with 1; what is undecided is listed, and is no fault."""
+    from devops_tasks.judge import judge_folder, verdict_json, verdict_lines
+
+    judgement = judge_folder(folder)
+    if as_json:
+        print(json.dumps(verdict_json(judgement), indent=1, ensure_ascii=False))
+    else:
+        print(*verdict_lines(judgement), sep="\n", end="\n" if judgement.problems or judgement.undecided else "")
+    print(judgement.summary, file=sys.stderr)
+    raise typer.Exit(int(bool(judgement.problems)))
+
+
 def _date(today: str) -> None:
     from devops_tasks.units import parse_date
 

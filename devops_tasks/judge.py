@@ -1,15 +1,17 @@
 """The road from a folder back to a verdict: the files that the lock names, judged against the spec that it holds.
 
-Lives here: calling the rooms in turn, and asking bash whether a script parses. Must not: judging, printing.
+Lives here: calling the rooms in turn, and asking bash whether a script parses. Must not: judging.
 """
 
 import re
 import shutil
 import subprocess
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from devops_tasks.checks import Bundle, Exists, Shell, Undecided, judge_bundle
+from devops_tasks.checks import Bundle, Exists, Shell, Undecided, judge_bundle, severity
 from devops_tasks.disk import check_folder, read_bundle, read_lock
 from devops_tasks.errors import Problem, UserError
 from devops_tasks.lock import PATH, Lock
@@ -18,6 +20,8 @@ from devops_tasks.specfile import Source, load_spec
 from devops_tasks.units import parse_date
 
 _SECONDS = 20
+_MOST_NAMED = 4
+_JSON_NAMES = {"where": "path"}
 
 
 class Judgement(NamedTuple):
@@ -27,6 +31,22 @@ class Judgement(NamedTuple):
     problems: list[Problem]
     undecided: list[Undecided]
     skipped: list[str]
+
+    @property
+    def summary(self) -> str:
+        """Count what was found, in one line."""
+        counts = Counter(severity(problem) for problem in self.problems)
+        told = [
+            _count(counts["error"], "error"),
+            _count(counts["warning"], "warning"),
+            f"{len(self.undecided)} undecided",
+        ]
+        missed = "; no bash here, so no script was parsed" if self.skipped else ""
+        return f"{self.folder}: {', '.join(told)}{missed}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "s")
 
 
 def judge_folder(folder: Path) -> Judgement:
@@ -86,3 +106,39 @@ def find_shell() -> Shell | None:
         return (int(fault[1]), fault[2]) if fault else (1, done.stderr.strip() or "bash does not accept it")
 
     return parse
+
+
+def verdict_lines(judgement: Judgement) -> Iterator[str]:
+    """Write what was found, a line for each: problems first, then what nobody has decided."""
+    for problem in judgement.problems:
+        yield f"{severity(problem):9}  {_told(problem)} [{problem.code}]"
+    width = max((len(each.key) for each in judgement.undecided), default=0)
+    for each in judgement.undecided:
+        yield f"undecided  {each.key:{width}}  {each.doc}" + (f"  ({_named(each.files)})" if each.files else "")
+
+
+def _told(problem: Problem) -> str:
+    place = f"{problem.where}:{problem.line}" if problem.line else problem.where
+    parts = [place, problem.key, problem.what]
+    return ": ".join(part for part in parts if part) + (f" ({problem.mend})" if problem.mend else "")
+
+
+def _named(files: tuple[str, ...]) -> str:
+    more = len(files) - _MOST_NAMED
+    return ", ".join(files[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def verdict_json(judgement: Judgement) -> dict[str, Any]:
+    """Give what was found as plain data for programs; the codes stay the same from version to version."""
+    return {
+        "folder": judgement.folder,
+        "findings": [
+            {
+                "severity": severity(problem),
+                **{_JSON_NAMES.get(name, name): value for name, value in problem._asdict().items()},
+            }
+            for problem in judgement.problems
+        ],
+        "undecided": [{"key": each.key, "doc": each.doc, "files": list(each.files)} for each in judgement.undecided],
+        "skipped": judgement.skipped,
+    }

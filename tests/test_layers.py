@@ -35,6 +35,7 @@ ROOMS = (
     "merge",
     "disk",
     "generate",
+    "judge",
     "bootstrap",
     "wizard",
     "tracker",
@@ -46,7 +47,7 @@ ROOMS = (
 # command that merely knows the names of metrics would load them as well.
 SIDE_DOORS = {"metrics.forms", "metrics.advice"}
 
-FILES = frozenset({"specfile", "render", "disk", "generate", "bootstrap", "wizard", "cli"})
+FILES = frozenset({"specfile", "render", "disk", "generate", "judge", "bootstrap", "wizard", "cli"})
 NOBODY: frozenset[str] = frozenset()
 
 # What only some rooms may import. A third-party library that is not named here has no room yet.

@@ -32,7 +32,18 @@ from devops_tasks.fields import Tree
 from devops_tasks.plan import Plan
 from devops_tasks.spec import Spec
 
-__all__ = ["CODES", "Bundle", "Code", "Exists", "Shell", "Undecided", "Verdict", "check_bundle", "judge_bundle", "severity"]
+__all__ = [
+    "CODES",
+    "Bundle",
+    "Code",
+    "Exists",
+    "Shell",
+    "Undecided",
+    "Verdict",
+    "check_bundle",
+    "judge_bundle",
+    "severity",
+]
 
 _RUNBOOK = re.compile(r"^\s*runbook_url: .*?(runbooks/[\w./-]+)", re.MULTILINE)
 
@@ -82,12 +93,12 @@ def _said(tree: Tree) -> Iterator[str]:
 
 
 def _addresses(files: Mapping[str, str]) -> Iterator[Problem]:
-    for path, text in files.items():
-        if path.endswith((".yml", ".yaml")) and "runbook_url" in text:
-            for match in _RUNBOOK.finditer(text):
-                if match[1] not in files:
-                    line = text.count("\n", 0, match.start(1)) + 1
-                    yield Problem(path, f"the runbook {match[1]} is not there", "", "no-runbook", line)
+    rules = {path: text for path, text in files.items() if path.endswith(".yml") and "runbook_url" in text}
+    for path, text in rules.items():
+        for match in _RUNBOOK.finditer(text):
+            if match[1] not in files:
+                line = text.count("\n", 0, match.start(1)) + 1
+                yield Problem(path, f"the runbook {match[1]} is not there", "", "no-runbook", line)
 
 
 def _pages(plan: Mapping[str, Any], files: Mapping[str, str]) -> Iterator[Problem]:
@@ -122,9 +133,7 @@ def _place(problem: Problem) -> tuple[int, str, int, str]:
     return (severity(problem) != "error", problem.where, problem.line, problem.what)
 
 
-def _names(
-    bundle: Bundle, files: Mapping[str, str], documents: list[Document], exists: Exists
-) -> Iterator[Problem]:
+def _names(bundle: Bundle, files: Mapping[str, str], documents: list[Document], exists: Exists) -> Iterator[Problem]:
     cluster, rules = read_cluster(documents), list(read_rules(documents))
     watched, scraped = _watched(bundle.spec), _scraped(bundle.spec)
     yield from check_links(files, exists, parent_paths(bundle.plan["documents"].values()))
@@ -165,5 +174,3 @@ def _contradictions(spec: Spec, files: Mapping[str, str], documents: list[Docume
 def _plain(rule: Rule) -> bool:
     """Say whether a rule stands in a plain file: the operator's object repeats it."""
     return rule.path[0] == "groups"
-
-

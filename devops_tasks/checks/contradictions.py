@@ -7,6 +7,7 @@ Must not: what leaves no correct bundle (``rules`` refuses that).
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from itertools import product
 from typing import NamedTuple
 
 from devops_tasks.checks.cluster import Cluster, environments, items, kind_of, labels_of, name_of, replicas_of
@@ -18,8 +19,14 @@ from devops_tasks.spec import Service, Spec
 from devops_tasks.units import plain
 
 Problems = Iterator[Problem]
-_TASK = re.compile(r"^[ \t]*[-*+] \[[ xX]\] \*\*\\?\[(?P<id>[A-Z][A-Z0-9]*-\d+)\\?\]\*\*.*\*\((?P<points>\d+) points?\)\*", re.MULTILINE)
+_TASK = re.compile(
+    r"^[ \t]*[-*+] \[[ xX]\] \*\*\\?\[(?P<id>[A-Z][A-Z0-9]*-\d+)\\?\]\*\*.*\*\((?P<points>\d+) points?\)\*",
+    re.MULTILINE,
+)
 _TOTAL = re.compile(r"^\*\*Total Story Points:\*\* (\d+)", re.MULTILINE)
+
+
+_RESOURCES = {"cpu_utilization": "cpu", "memory_utilization": "memory"}
 
 
 class Aim(NamedTuple):
@@ -31,14 +38,17 @@ class Aim(NamedTuple):
 
 def check_rules(rules: list[Rule]) -> Problems:
     """Warn of an alert that the rollback of the same metric always precedes."""
-    criteria = [(rule, found) for rule, found in _compared(rules) if rule.labels.get("guardrail") == "rollback"]
-    for rule, found in _compared(rules):
-        if rule.labels.get("guardrail") != "rollback":
-            for criterion, limit in criteria:
-                if _same_subject(rule, criterion) and _preceded(rule, found, criterion, limit):
-                    what = f"{criterion.name} always comes before {rule.name}"
-                    mend = "give the alert a nearer threshold, or a shorter for"
-                    yield Problem(rule.document.path, what, mend, "alert-after-rollback", rule.line("expr"))
+    criteria = [(rule, found) for rule, found in _compared(rules) if _rolls_back(rule)]
+    alerts = [(rule, found) for rule, found in _compared(rules) if not _rolls_back(rule)]
+    for (rule, found), (criterion, limit) in product(alerts, criteria):
+        if _same_subject(rule, criterion) and _preceded(rule, found, criterion, limit):
+            what = f"{criterion.name} always comes before {rule.name}"
+            mend = "give the alert a nearer threshold, or a shorter for"
+            yield Problem(rule.document.path, what, mend, "alert-after-rollback", rule.line("expr"))
+
+
+def _rolls_back(rule: Rule) -> bool:
+    return rule.labels.get("guardrail") == "rollback"
 
 
 def _compared(rules: list[Rule]) -> Iterator[tuple[Rule, Comparison]]:
@@ -63,14 +73,14 @@ def check_scaling(spec: Spec, cluster: Cluster, rules: list[Rule]) -> Problems:
     services = {service.name: service for service in spec.services}
     for rule, found in _compared(rules):
         service = services.get(rule.labels.get("service", ""))
-        resource = {"cpu_utilization": "cpu", "memory_utilization": "memory"}.get(rule.labels.get("metric", ""))
-        if service and resource:
-            for aim in _aims(cluster, service.name, resource):
-                if _of_request(found.threshold, service, resource) * 100 <= aim.percent:
-                    what = f"{rule.name} fires at {plain(found.threshold * 100)}%, and {_aimed(aim, resource)}"
-                    mend = "raise the alert, or lower the target"
-                    yield Problem(rule.document.path, what, mend, "alert-below-autoscaler", rule.line("expr"))
-                    break
+        resource = _RESOURCES.get(rule.labels.get("metric", ""), "")
+        share = _of_request(found.threshold, service, resource) * 100 if service else Decimal(0)
+        aims = list(_aims(cluster, service.name, resource)) if service else []
+        aim = next((each for each in aims if share <= each.percent), None)
+        if aim:
+            what = f"{rule.name} fires at {plain(found.threshold * 100)}%, and {_aimed(aim, resource)}"
+            mend = "raise the alert, or lower the target"
+            yield Problem(rule.document.path, what, mend, "alert-below-autoscaler", rule.line("expr"))
 
 
 def _aims(cluster: Cluster, service: str, resource: str) -> Iterator[Aim]:

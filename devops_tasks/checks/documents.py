@@ -68,13 +68,13 @@ class _Constructor(yaml.constructor.SafeConstructor):
         return node.value
 
 
-_Constructor.add_constructor(None, _Constructor.construct_unknown)
+_Constructor.add_constructor(None, _Constructor.construct_unknown)  # type: ignore[type-var]
 
 
 def read_yaml(path: str, text: str) -> tuple[list[Document], list[Problem]]:
     """Read every document of a YAML file, and what is wrong with the text."""
     try:
-        nodes = [node for node in yaml.compose_all(text, Loader=_LOADER) if node is not None]
+        nodes = list(yaml.compose_all(text, Loader=_LOADER))
         documents = [_document(path, node) for node in nodes]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

@@ -8,7 +8,6 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
-from urllib.parse import unquote
 
 from devops_tasks.checks.markdown import Link, read_page
 from devops_tasks.errors import Problem
@@ -46,9 +45,15 @@ def resolve(page: str, target: str) -> Target | None:
     if _SCHEME.match(target):
         return None
     path, _, anchor = target.partition("#")
-    path = unquote(path.partition("?")[0])
+    path = _decoded(path.partition("?")[0])
     here = posixpath.normpath(posixpath.join(posixpath.dirname(page), path)) if path else page
-    return Target(here, unquote(anchor))
+    return Target(here, _decoded(anchor))
+
+
+def _decoded(text: str) -> str:
+    """Read ``%20`` and its like."""
+    plain = re.sub(rb"%([0-9A-Fa-f]{2})", lambda match: bytes([int(match[1], 16)]), text.encode())
+    return plain.decode("utf-8", "replace") if "%" in text else text
 
 
 def check_links(files: Mapping[str, str], exists: Exists, parents: frozenset[str] = frozenset()) -> Iterator[Problem]:
@@ -62,7 +67,9 @@ def check_links(files: Mapping[str, str], exists: Exists, parents: frozenset[str
                 yield from _link(path, link, files, exists, parents)
 
 
-def _link(path: str, link: Link, files: Mapping[str, str], exists: Exists, parents: frozenset[str]) -> Iterator[Problem]:
+def _link(
+    path: str, link: Link, files: Mapping[str, str], exists: Exists, parents: frozenset[str]
+) -> Iterator[Problem]:
     target = resolve(path, link.target)
     if target is None or target.path in parents:
         return
@@ -112,12 +119,12 @@ def _judged(path: str, text: str, match: re.Match[str], spans: bool) -> bool:  #
 def check_kustomizations(files: Mapping[str, str], exists: Exists) -> Iterator[Problem]:
     """Check that every resource and patch that a kustomization lists is there."""
     for path, text in files.items():
-        if posixpath.basename(path) == "kustomization.yaml":
-            for name, position in _listed(text):
-                if "://" not in name and not exists(posixpath.normpath(posixpath.join(posixpath.dirname(path), name))):
-                    line = text.count("\n", 0, position) + 1
-                    what = f"{name} is listed, and is not there"
-                    yield Problem(path, what, "restore the file, or remove the line", "missing-file", line)
+        listed = _listed(text) if posixpath.basename(path) == "kustomization.yaml" else ()
+        for name, position in listed:
+            if "://" not in name and not exists(posixpath.normpath(posixpath.join(posixpath.dirname(path), name))):
+                line = text.count("\n", 0, position) + 1
+                what = f"{name} is listed, and is not there"
+                yield Problem(path, what, "restore the file, or remove the line", "missing-file", line)
 
 
 def _listed(text: str) -> Iterator[tuple[str, int]]:

@@ -5,10 +5,10 @@ Must not: the syntax of Prometheus' own configuration (promtool has it).
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from devops_tasks.checks.cluster import Cluster, beside, items
-from devops_tasks.checks.documents import Document
+from devops_tasks.checks.documents import Document, Value
 from devops_tasks.checks.links import Exists
 from devops_tasks.checks.markdown import read_page
 from devops_tasks.checks.rules import Rule, Selector, read_query
@@ -64,7 +64,7 @@ def _queries(files: Mapping[str, str], documents: list[Document], rules: list[Ru
             yield from (Asked(path, each.line + 1, each.text) for each in fences if each.language == "promql")
 
 
-def _panels(value: Any) -> Iterator[str]:
+def _panels(value: Value) -> Iterator[str]:
     if isinstance(value, dict):
         expr = value.get("expr")
         if isinstance(expr, str) and expr:
@@ -120,7 +120,9 @@ def _runbook(rule: Rule, files: Mapping[str, str]) -> Problems:
     address = rule.annotations.get("runbook_url", "")
     page = _PAGE.search(address)
     if page is None or page[0] not in files:
-        what = f"{rule.name} has no runbook_url" if not address else f"the runbook of {rule.name} is not there: {address}"
+        what = (
+            f"{rule.name} has no runbook_url" if not address else f"the runbook of {rule.name} is not there: {address}"
+        )
         line = rule.document.line((*rule.path, "annotations", "runbook_url")) if address else rule.line("alert")
         yield Problem(rule.document.path, what, f"expected runbooks/alerts/{rule.name}.md", "no-runbook", line)
 
@@ -133,7 +135,9 @@ def check_prometheus(documents: list[Document], exists: Exists) -> Problems:
             path = beside(document.path, str(name))
             if not any(char in path for char in "*?[") and not exists(path):
                 what = f"rule_files names {name}, which is not there"
-                yield Problem(document.path, what, "correct the name", "missing-file", document.line(("rule_files", index)))
+                yield Problem(
+                    document.path, what, "correct the name", "missing-file", document.line(("rule_files", index))
+                )
 
 
 def check_jobs(cluster: Cluster, documents: list[Document], scraped: frozenset[str]) -> Problems:
@@ -158,12 +162,12 @@ def _jobs(config: Document, scraped: frozenset[str]) -> Problems:
                 yield Problem(config.path, what, f"regex: {name}", "scrape", config.line((*place, index, "regex")))
 
 
-def _by_name(rule: Any) -> bool:
+def _by_name(rule: Value) -> bool:
     sources = rule.get("source_labels")
-    return rule.get("action") == "keep" and sources == ["__meta_kubernetes_pod_label_app_kubernetes_io_name"]
+    return bool(rule.get("action") == "keep") and sources == ["__meta_kubernetes_pod_label_app_kubernetes_io_name"]
 
 
-def _keeps(rule: Any, name: str) -> bool:
+def _keeps(rule: Value, name: str) -> bool:
     try:
         return re.fullmatch(str(rule.get("regex", "(.*)")), name) is not None
     except re.error:
@@ -175,4 +179,3 @@ def _monitors(cluster: Cluster, scraped: frozenset[str]) -> Problems:
     selected = {str(each.at(("spec", "selector", "matchLabels", "app.kubernetes.io/name"))) for each in monitors}
     for name in sorted(scraped - selected):
         yield Problem(monitors[0].path, f"no monitor scrapes {name}", "add one that selects it", "scrape", 1)
-

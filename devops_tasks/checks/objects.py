@@ -4,7 +4,7 @@ Lives here: names and ports across the Kubernetes files of a bundle. Must not: s
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from itertools import product
 
 from devops_tasks.checks.cluster import Cluster, Pods, items, kind_of, labels_of, name_of
 from devops_tasks.checks.documents import Document, Value
@@ -80,7 +80,7 @@ def _backends(cluster: Cluster) -> Problems:
                 yield from _backend(cluster, document, path, backend)
 
 
-def _backend(cluster: Cluster, document: Document, path: KeyPath, backend: Any) -> Problems:
+def _backend(cluster: Cluster, document: Document, path: KeyPath, backend: Value) -> Problems:
     service = cluster.objects.get(("Service", str(backend.get("name"))))
     if backend.get("kind", "Service") != "Service" or backend.get("namespace"):
         return
@@ -111,24 +111,27 @@ def _opened(pods: list[Pods]) -> str:
 def _policy_ports(cluster: Cluster) -> Problems:
     for document in cluster.kind("NetworkPolicy"):
         found = cluster.selected(document.at(("spec", "podSelector", "matchLabels")))
-        for index, rule in enumerate(items(document.at(("spec", "ingress")))):
-            for number, port in enumerate(items(rule.get("ports"))):
-                if found and "endPort" not in port and not any(pods.opens(port.get("port")) for pods in found):
-                    path = ("spec", "ingress", index, "ports", number, "port")
-                    what = f"{_called(document)} lets in port {port.get('port')}, which its pods do not open"
-                    yield _at(document, path, what, _opened(found), "port")
+        for path, port in _let_in(document):
+            if found and "endPort" not in port and not any(pods.opens(port.get("port")) for pods in found):
+                what = f"{_called(document)} lets in port {port.get('port')}, which its pods do not open"
+                yield _at(document, path, what, _opened(found), "port")
+
+
+def _let_in(document: Document) -> Iterator[tuple[KeyPath, Value]]:
+    for index, rule in enumerate(items(document.at(("spec", "ingress")))):
+        for number, port in enumerate(items(rule.get("ports"))):
+            yield ("spec", "ingress", index, "ports", number, "port"), port
 
 
 def _probes(cluster: Cluster) -> Problems:
     for pods in cluster.pods:
-        for place, container in pods.containers:
-            for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-                path = (*place, probe, "httpGet", "port")
-                port = pods.document.at(path)
-                names = [each.get("name") for each in items(container.get("ports"))]
-                if isinstance(port, str) and port not in names:
-                    what = f"{_called(pods.document)} is probed on port {port}, which the container does not name"
-                    yield _at(pods.document, path, what, _opened([pods]), "port")
+        for (place, container), probe in product(pods.containers, ("startupProbe", "livenessProbe", "readinessProbe")):
+            path = (*place, probe, "httpGet", "port")
+            port = pods.document.at(path)
+            names = [each.get("name") for each in items(container.get("ports"))]
+            if isinstance(port, str) and port not in names:
+                what = f"{_called(pods.document)} is probed on port {port}, which the container does not name"
+                yield _at(pods.document, path, what, _opened([pods]), "port")
 
 
 def _annotations(cluster: Cluster) -> Problems:
@@ -137,7 +140,9 @@ def _annotations(cluster: Cluster) -> Problems:
         annotations = labels_of(pods.document.at(path))
         port = annotations.get("prometheus.io/port", "")
         if annotations.get("prometheus.io/scrape") == "true" and port not in map(str, pods.ports.values()):
-            what = f"{_called(pods.document)} asks to be scraped on port {port or 'of no number'}, which it does not open"
+            what = (
+                f"{_called(pods.document)} asks to be scraped on port {port or 'of no number'}, which it does not open"
+            )
             yield _at(pods.document, (*path, "prometheus.io/port"), what, _opened([pods]), "scrape")
 
 
@@ -169,7 +174,7 @@ def _named(pods: Pods) -> Iterator[tuple[KeyPath, str, str]]:
         yield (*path, "secret", "secretName"), "Secret", _inner(volume, "secret", "secretName")
 
 
-def _named_settings(place: KeyPath, container: Any) -> Iterator[tuple[KeyPath, str, str]]:
+def _named_settings(place: KeyPath, container: Value) -> Iterator[tuple[KeyPath, str, str]]:
     for index, source in enumerate(items(container.get("envFrom"))):
         path = (*place, "envFrom", index)
         yield (*path, "configMapRef", "name"), "ConfigMap", _inner(source, "configMapRef", "name")
@@ -198,7 +203,9 @@ def _generated(cluster: Cluster, kind: str) -> Iterator[str]:
         for kustomization in cluster.kustomizations.values():
             yield from (str(each.get("name")) for each in items(kustomization.at((generator,))))
     if kind == "Secret":
-        yield from (str(each.at(("spec", "target", "name")) or name_of(each)) for each in cluster.kind("ExternalSecret"))
+        yield from (
+            str(each.at(("spec", "target", "name")) or name_of(each)) for each in cluster.kind("ExternalSecret")
+        )
         yield from (str(each.at(("spec", "secretName"))) for each in cluster.kind("Certificate"))
 
 

@@ -16,10 +16,22 @@ from devops_tasks.errors import Problem
 _NOTHING = r"(?!)"
 _ANYTHING = r""
 _GO_TEXT = r"\\?\"|`|'"
-_GO_WORDS = r"(?:if|else|end|range|with|define|template|block|break|continue|and|or|not|eq|ne|gt|ge|lt|le|len|index|print\w*)\b"
-_ALERT = rf"\$(?:value|labels|externalLabels|externalURL)\b|{_GO_TEXT}|{_GO_WORDS}|(?:humanize\w*|query|first|reReplaceAll|title|toUpper|toLower|match|stripPort|parseDuration)\b"
-_NOTIFICATION = rf"\.(?:GroupLabels|CommonLabels|CommonAnnotations|Alerts|Status|Receiver|ExternalURL|GroupKey|TruncatedAlerts|Labels|Annotations|StartsAt|EndsAt|Fingerprint)\b|\$\w|{_GO_TEXT}|{_GO_WORDS}|(?:join|title|toUpper|toLower|reReplaceAll)\b"
-_KUBECTL = rf"\.(?!(?:Values|Release|Chart|Capabilities|Files|Template)\b)|\$|{_GO_TEXT}|{_GO_WORDS}|(?:base64decode|json|join)\b"
+_GO_WORDS = (
+    r"(?:if|else|end|range|with|define|template|block|break|continue|and|or|not|eq|ne|gt|ge|lt|le|len|index|print\w*|"
+    r"title|toUpper|toLower|match|join|reReplaceAll)\b"
+)
+_ALERT = (
+    r"\$(?:value|labels|externalLabels|externalURL)\b|(?:humanize\w*|query|first|stripPort|parseDuration)\b|"
+    rf"{_GO_TEXT}|{_GO_WORDS}"
+)
+_NOTIFICATION = (
+    r"\.(?:GroupLabels|CommonLabels|CommonAnnotations|Alerts|Status|Receiver|ExternalURL|GroupKey|TruncatedAlerts|"
+    rf"Labels|Annotations|StartsAt|EndsAt|Fingerprint)\b|\$\w|{_GO_TEXT}|{_GO_WORDS}"
+)
+_KUBECTL = (
+    r"\.(?!(?:Values|Release|Chart|Capabilities|Files|Template)\b)|\$|(?:base64decode|json)\b|"
+    rf"{_GO_TEXT}|{_GO_WORDS}"
+)
 
 
 class Language(NamedTuple):
@@ -63,7 +75,10 @@ _PIECE = re.compile(
 )
 _UNFILLED = re.compile(r"(?<![\w-])(?:TODO|TBD|FIXME|CHANGE_?ME|REPLACE_?ME|YOUR_[A-Z_]+)(?![\w-])")
 _BRACKETS = re.compile(r"(?<![*\\\w])\*\[[^\]\n]+\]\*(?![*\w(])")
-_SUSPECT = ("{{", "${", "{%", "{#", "*[", "<", "Decimal(", "=Decimal", "datetime.date(", "TODO", "TBD", "FIXME", "CHANGE", "REPLACE", "YOUR_")  # fmt: skip
+_SUSPECT = (
+    "{{", "${", "{%", "{#", "*[", "<built-in", "<function", "<bound", "<class ", "<module", "Decimal(", "=Decimal",
+    "datetime.date(", "TODO", "TBD", "FIXME", "CHANGE", "REPLACE", "YOUR_",
+)  # fmt: skip
 _WORDS = re.compile(r"[^0-9A-Za-z]+")
 _COMPARED = 12
 
@@ -104,7 +119,7 @@ def _leftovers(path: str, piece: Piece, told: list[str]) -> Iterator[Problem]:
     text = _without_spans(piece.text) if piece.prose else piece.text
     for match in _PIECE.finditer(text):
         if not _belongs(match, piece.language) and not _quoted(match, text, told):
-            found = match[0] if len(match[0]) > 2 else text[match.start() : match.start() + 40].split("\n")[0]
+            found = text[match.start() : max(match.end(), match.start() + 20)].partition("\n")[0]
             what = f"left over from a template: {found}"
             yield Problem(path, what, "write the value", "residue", _line(piece, match.start()))
 
@@ -128,14 +143,18 @@ def _quoted(match: re.Match[str], text: str, told: list[str]) -> bool:
     """
     opening = re.match(r"\$\{\{|\{\{|\$\{|\{%|\{#|<|\w*", match[0])
     mark = opening[0] if opening else ""
-    after = _WORDS.sub("", text[match.start() + len(mark) : match.start() + len(mark) + 60].split("\n")[0])
-    for said in told:
-        for part in said.split(mark)[1:] if mark else []:
-            words = _WORDS.sub("", part[:60].split("\n")[0])
-            length = min(len(words), len(after), _COMPARED)
-            if words[:length] == after[:length]:
-                return True
-    return False
+    after = _letters(text[match.start() + len(mark) :])
+    parts = (part for said in told if mark for part in said.split(mark)[1:])
+    return any(_same(_letters(part), after) for part in parts)
+
+
+def _letters(text: str) -> str:
+    return _WORDS.sub("", text[:60].partition("\n")[0])[:_COMPARED]
+
+
+def _same(first: str, second: str) -> bool:
+    length = min(len(first), len(second))
+    return first[:length] == second[:length]
 
 
 def _unfilled(path: str, piece: Piece, told: list[str]) -> Iterator[Problem]:

@@ -13,6 +13,9 @@ from devops_tasks.checks.documents import Document
 from devops_tasks.errors import KeyPath
 from devops_tasks.units import Duration, parse_duration
 
+Node = Any
+"""A node of the PromQL parser, whose types are known only once it is imported."""
+
 
 class Rule(NamedTuple):
     """One rule of a rule file: an alert, or a recorded series."""
@@ -90,7 +93,7 @@ def read_query(expr: str) -> Query:
 
     found: list[Selector] = []
 
-    def visit(node: Any) -> bool:
+    def visit(node: Node) -> bool:
         if isinstance(node, promql_parser.VectorSelector):
             found.append(_selector(node))
         elif isinstance(node, promql_parser.MatrixSelector):
@@ -104,7 +107,7 @@ def read_query(expr: str) -> Query:
     return Query(tuple(dict.fromkeys(found)))
 
 
-def _selector(node: Any) -> Selector:
+def _selector(node: Node) -> Selector:
     import promql_parser
 
     matchers = node.matchers.matchers
@@ -124,7 +127,7 @@ def first_comparison(expr: str) -> Comparison | None:
     import promql_parser
 
     try:
-        node: Any = promql_parser.parse(expr)
+        node: Node = promql_parser.parse(expr)
     except ValueError:
         return None
     while isinstance(node, promql_parser.ParenExpr) or _joins(node):
@@ -136,21 +139,25 @@ def first_comparison(expr: str) -> Comparison | None:
     return Comparison(side, threshold) if side and threshold is not None else None
 
 
-def _joins(node: Any) -> bool:
+def _joins(node: Node) -> bool:
     import promql_parser
 
     return isinstance(node, promql_parser.BinaryExpr) and str(node.op) in {"and", "or", "unless"}
 
 
-def _threshold(node: Any) -> Decimal | None:
-    recorded = [selector.labels["threshold"] for selector in read_query(str(node.lhs)).selectors if "threshold" in selector.labels]
+def _threshold(node: Node) -> Decimal | None:
+    recorded = [
+        selector.labels["threshold"]
+        for selector in read_query(str(node.lhs)).selectors
+        if "threshold" in selector.labels
+    ]
     try:
         return Decimal(recorded[0]) if recorded else _number(node.rhs)
     except (InvalidOperation, ZeroDivisionError):
         return None
 
 
-def _number(node: Any) -> Decimal | None:
+def _number(node: Node) -> Decimal | None:
     text = str(node)
     number, _, divisor = text.partition(" / ")
     return Decimal(number) / Decimal(divisor or 1)
