@@ -8,14 +8,18 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import pairwise
 
-from devops_tasks.defaults import TASK_IDS
+from devops_tasks.defaults import ALERT_ROWS, TASK_IDS, default_severity
 from devops_tasks.errors import Fault, KeyPath
 from devops_tasks.fields import nearest
 from devops_tasks.metrics import METRICS, parse_threshold
 from devops_tasks.spec import Alert, Cache, Criterion, Database, DatabaseBackup, ExternalService, Queue, Service, Spec
-from devops_tasks.units import Duration, Quantity, Share, schedule
+from devops_tasks.units import Duration, Quantity, Share, parse_duration, schedule
 
 Faults = Iterator[Fault]
+_LONGEST_WAIT = 86_400
+_WEEK_AND_HOUR = 604_800 + 3600
+_PARTS = ("error_ratio", "failure_ratio", "memory_utilization", "db_connections")
+"""Shares of a whole, which never exceed it; of the CPU that it requests a pod may use more."""
 _LONGEST_INTERVAL = 75  # seconds: four samples in the five minutes that every rule looks at
 _Named = Service | Database | Cache | Queue | ExternalService
 _COLOURS = ("blue", "green")
@@ -30,11 +34,6 @@ def check_spec(spec: Spec) -> Faults:
     """Yield every contradiction of a complete spec."""
     for rule in RULES:
         yield from rule(spec)
-
-
-def _slug(spec: Spec) -> Faults:
-    if spec.feature.slug == "":
-        yield Fault(("feature", "slug"), "no slug can be made of the name", "write one, for example slug: my-feature")
 
 
 def _dates(spec: Spec) -> Faults:
@@ -192,17 +191,26 @@ def _thresholds(spec: Spec) -> Faults:
             yield Fault(
                 ("rollback", "criteria", index), "says neither above nor below", "add one of them", "missing-key"
             )
+        if criterion.metric in METRICS and not any(_has(spec, each, criterion.metric) for each in spec.services):
+            what = f"this feature has no {criterion.metric}"
+            yield Fault(("rollback", "criteria", index, "metric"), what, "remove the criterion", "unknown-name")
     for index, alert in enumerate(spec.alerts):
         yield from _threshold(spec, alert, ("alerts", index))
         yield from _alert(spec, alert, ("alerts", index))
+    seen: dict[tuple[str | None, ...], int] = {}
+    for index, alert in enumerate(spec.alerts):
+        first = seen.setdefault((alert.service, alert.metric, alert.severity), index)
+        if first != index:
+            what = f"{alert.metric} is there twice with the same service and severity"
+            yield Fault(("alerts", index), what, f"item {first + 1} is the other: keep one of them", "duplicate-name")
 
 
 def _threshold(spec: Spec, row: Alert | Criterion, path: KeyPath) -> Faults:
     if row.above is not None and row.below is not None:
         yield Fault((*path, "below"), "says both above and below", "keep one of them", "order")
     known = METRICS.get(row.metric)
-    own = {alert.metric for alert in spec.alerts if alert.query}
-    if known is None and row.metric not in own:
+    own = {alert.metric for alert in spec.alerts if alert.query and not alert.skip}
+    if known is None and row.metric not in own and not getattr(row, "skip", None):
         mend = f"{nearest(row.metric, tuple(METRICS))}, or give an alert of that name a query"
         yield Fault((*path, "metric"), f"{row.metric} is no metric that is known here", mend, "unknown-name")
     for side in ("above", "below"):
@@ -225,16 +233,73 @@ def _alert(spec: Spec, alert: Alert, path: KeyPath) -> Faults:
     if alert.service is not None and alert.service not in services:
         what = f"{alert.service} is no service of this spec"
         yield Fault((*path, "service"), what, nearest(alert.service, services), "unknown-name")
-    known = METRICS.get(alert.metric)
-    if known is None and alert.query and alert.above is None and alert.below is None:
+    elif alert.metric in METRICS:
+        yield from _known(spec, alert, path)
+    elif not alert.skip and alert.above is None and alert.below is None:
         yield Fault(path, "a metric with a query needs above or below", "add the threshold", "missing-key")
-    if known is not None and alert.query:
+
+
+def _known(spec: Spec, alert: Alert, path: KeyPath) -> Faults:
+    if alert.query:
         what = f"{alert.metric} has a query of its own"
         yield Fault((*path, "query"), what, "give yours another name", "duplicate-name")
-    service = services.get(alert.service or "")
-    if known is not None and known.kinds and service is not None and service.kind not in known.kinds:
-        what = f"{alert.metric} is no metric of a {service.kind}"
-        yield Fault((*path, "metric"), what, "", "unknown-name")
+    named = [service for service in spec.services if alert.service in {None, service.name}]
+    if not alert.skip and not any(_has(spec, service, alert.metric) for service in named):
+        who = alert.service or "this feature"
+        yield Fault((*path, "metric"), f"{who} has no {alert.metric}", "remove the alert", "unknown-name")
+
+
+def _has(spec: Spec, service: Service, metric: str) -> bool:
+    """Say whether a service has a metric, or needs a database that has it."""
+    kinds = METRICS[metric].kinds
+    if kinds and service.kind not in kinds:
+        return False
+    items = spec.queues if metric == "queue_lag" else spec.databases
+    needing = ("queue_lag", "db_latency_p95", "db_connections")
+    return metric not in needing or any(item.name in service.needs for item in items)
+
+
+def _rows(spec: Spec) -> Faults:
+    seen: dict[tuple[str | None, str, str | None], int] = {}
+    queries: dict[tuple[str | None, str], str] = {}
+    for index, alert in enumerate(spec.alerts):
+        same = (alert.service, alert.metric, alert.severity or default_severity(alert.metric))
+        if same in seen:
+            what = f"item {seen[same] + 1} of this list is for the same service, metric and severity"
+            yield Fault(("alerts", index, "metric"), what, "join the two", "duplicate-name")
+        seen.setdefault(same, index)
+        if alert.query and queries.setdefault(same[:2], alert.query) != alert.query:
+            what = f"{alert.metric} has another query above"
+            yield Fault(("alerts", index, "query"), what, "give this one another name", "duplicate-name")
+
+
+def _feasible(spec: Spec) -> Faults:
+    rows: list[tuple[Alert | Criterion, KeyPath]] = [
+        *((row, ("rollback", "criteria", index)) for index, row in enumerate(spec.rollback.criteria)),
+        *((row, ("alerts", index)) for index, row in enumerate(spec.alerts)),
+    ]
+    for row, path in rows:
+        wait = row.for_
+        if wait is not None and (wait.seconds % 1 or wait.seconds > _LONGEST_WAIT):
+            yield Fault((*path, "for"), f"{wait.text} is no whole number of seconds of at most a day", "", "order")
+        limit = row.above
+        if isinstance(limit, Share) and row.metric in _PARTS and limit.ratio >= 1:
+            yield Fault((*path, "above"), f"{row.metric} is never above {limit.text}", "lower it", "order")
+        if isinstance(limit, Duration) and row.metric in METRICS and not limit.seconds:
+            yield Fault((*path, "above"), "no time at all is no threshold", "raise it", "order")
+
+
+def _retention(spec: Spec) -> Faults:
+    skipped = {alert.service for alert in spec.alerts if alert.metric == "throughput_ratio" and alert.skip}
+    watched = [
+        service.name for service in spec.services if service.kind != "worker" and service.metrics.convention != "none"
+    ]
+    used = None not in skipped and any(name not in skipped for name in watched)
+    used |= any(criterion.metric == "throughput_ratio" for criterion in spec.rollback.criteria) and bool(watched)
+    if used and spec.monitoring.retention.seconds < _WEEK_AND_HOUR:
+        what = f"{spec.monitoring.retention.text} of samples hold no baseline: it is this hour a week ago"
+        mend = "keep 8d or more, or skip the alert throughput_ratio"
+        yield Fault(("monitoring", "retention"), what, mend, "retention")
 
 
 def _buckets(spec: Spec) -> Faults:
@@ -255,14 +320,28 @@ def _bounds(spec: Spec, service: Service, path: KeyPath) -> Faults:
         *spec.rollback.criteria,
         *(alert for alert in spec.alerts if alert.service in {None, service.name}),
     )
-    for row in rows:
-        if row.metric == "latency_p95" and isinstance(row.above, Duration):
-            if row.above not in service.latency_buckets:
-                what = f"no bound at {row.above.text}, which a latency threshold uses: the alert would be a guess"
-                yield Fault(path, what, f"add {row.above.text}", "bucket")
-            elif row.above == max(service.latency_buckets):
-                what = f"nothing above {row.above.text}, a latency threshold, can be seen"
-                yield Fault(path, what, "add a larger bound", "bucket")
+    limits = [row.above for row in rows if row.metric == "latency_p95" and isinstance(row.above, Duration)]
+    for limit in dict.fromkeys([*limits, *_default_latency(spec, service)]):
+        if limit not in service.latency_buckets:
+            what = f"no bound at {limit.text}, which a latency threshold uses: the alert would be a guess"
+            yield Fault(path, what, f"add {limit.text}", "bucket")
+        elif limit == max(service.latency_buckets):
+            what = f"nothing above {limit.text}, a latency threshold, can be seen"
+            yield Fault(path, what, "add a larger bound", "bucket")
+
+
+def _default_latency(spec: Spec, service: Service) -> Iterator[Duration]:
+    """Give the default threshold of a service's latency, unless the spec has another in its place."""
+    default = next(row for row in ALERT_ROWS if row["metric"] == "latency_p95")
+    replaced = any(
+        alert.service in {None, service.name}
+        and alert.metric == "latency_p95"
+        and alert.severity in {None, default["severity"]}
+        and (alert.skip or alert.above is not None)
+        for alert in spec.alerts
+    )
+    if not replaced:
+        yield parse_duration(default["above"])
 
 
 def _tasks(spec: Spec) -> Faults:
@@ -302,7 +381,6 @@ def _aws_backup(backup: DatabaseBackup, path: KeyPath) -> Faults:
 
 
 RULES: tuple[Callable[[Spec], Faults], ...] = (
-    _slug,
     _dates,
     _names,
     _needs,
@@ -317,6 +395,9 @@ RULES: tuple[Callable[[Spec], Faults], ...] = (
     _assignment,
     _intervals,
     _thresholds,
+    _rows,
+    _feasible,
+    _retention,
     _buckets,
     _tasks,
     _backups,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import NamedTuple, TypedDict
 
-from devops_tasks.defaults import ALERT_ROWS
+from devops_tasks.defaults import ALERT_ROWS, default_severity
 from devops_tasks.metrics import METRICS, fill, parse_threshold
 from devops_tasks.metrics.forms import CUSTOM_FORM, FORMS, GUARD_EVENTS, Form
 from devops_tasks.plan import undecided
@@ -101,7 +101,7 @@ def plan_rows(spec: Spec) -> list[Row]:
             rows[default["metric"], subject.name, default["severity"]] = _default_row(default, subject)
     for alert in sorted(spec.alerts, key=lambda alert: alert.service is not None):
         for subject in _addressed(spec, alert, subjects):
-            severity = alert.severity or _default_severity(alert.metric)
+            severity = alert.severity or default_severity(alert.metric)
             key = (alert.metric, subject.name, severity)
             if alert.skip:
                 rows.pop(key, None)
@@ -197,7 +197,7 @@ def alert_name(row: Row) -> str:
     if row.guardrail:
         return f"{stem}Rollback{metric}"
     name = f"{stem}{metric}{'High' if row.side == 'above' else 'Low'}"
-    return name if row.severity == _default_severity(row.metric) else name + row.severity.capitalize()
+    return name if row.severity == default_severity(row.metric) else name + row.severity.capitalize()
 
 
 def plan_alert(spec: Spec, row: Row, name: str) -> AlertPlan:
@@ -301,10 +301,6 @@ def _default_row(default: dict[str, str], subject: Subject) -> Row:
     )
 
 
-def _default_severity(metric: str) -> str:
-    return next((row["severity"] for row in ALERT_ROWS if row["metric"] == metric), "warning")
-
-
 def _addressed(spec: Spec, alert: Alert, subjects: list[Subject]) -> list[Subject]:
     """Give the subjects of one alert of the spec; a query that names no service is about the feature."""
     if alert.metric not in METRICS:
@@ -324,7 +320,8 @@ def _base(spec: Spec, alert: Alert, subject: Subject, severity: str) -> Row:
             action = row.action if severity == row.severity else _ACTIONS[severity]
             return row._replace(severity=severity, action=action)
     side, threshold = _written(alert)
-    query = next(other.query for other in spec.alerts if other.metric == alert.metric and other.query)
+    queries = {other.service: other.query for other in spec.alerts if other.metric == alert.metric and other.query}
+    query = alert.query or queries.get(alert.service) or next(iter(queries.values()))
     return Row(alert.metric, subject, side, threshold, DEFAULT_FOR, severity, _ACTIONS[severity], query)
 
 
