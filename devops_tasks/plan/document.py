@@ -11,14 +11,12 @@ from devops_tasks.plan.commitments import (
     Links,
     Review,
     Risk,
-    Savings,
     day,
     plan_contacts,
     plan_dependencies,
     plan_links,
     plan_review,
     plan_risks,
-    plan_savings,
 )
 from devops_tasks.plan.tasks import ENGINES, Tasks, plan_tasks, served, workers
 from devops_tasks.plan.watching import (
@@ -52,7 +50,6 @@ class Document(TypedDict):
     shown: Row
     instrumentation: list[Instrumentation]
     flow_rows: list[Row]
-    savings: Savings
     done: list[str]
     dependencies: Dependencies
     risks: list[Risk]
@@ -77,8 +74,7 @@ def plan_document(spec: Spec, plan: dict[str, Any], today: date | None) -> Docum
         "acting": plan_acting(spec),
         "shown": _shown(plan),
         "instrumentation": plan_instrumentation(spec, plan["rule_needs"]),
-        "flow_rows": merge_flows(plan["flows"]),
-        "savings": plan_savings(spec),
+        "flow_rows": merge_flows(_flows(plan)),
         "done": list(spec.done),
         "dependencies": plan_dependencies(spec),
         "risks": plan_risks(spec),
@@ -196,13 +192,40 @@ def _shown(plan: dict[str, Any]) -> Row:
     secret = [service["secret_name"] for service in services if service["secret_name"]]
     return {
         "alert": f"- alert: {plan['alert_pages'][0]['name']}" if plan["alert_pages"] else "",
-        "rollback": "services=(" if any(service["public"] for service in services) else "workers=(",
-        "scraping": "- job_name:",
+        "rollback": "failed=(" if any(service["public"] for service in services) else "workers=(",
+        "scraping": _scraping(plan),
+        "tuning": list(_tuning(plan)),
         "restore": '[[ -f "${manifest}"',
         "policy": f"name: {services[0]['name']}",
         "scaling": f"name: {scaled[0]}" if scaled else "",
         "secret": f"name: {secret[0]}" if secret else "",
     }
+
+
+def _scraping(plan: dict[str, Any]) -> Row:
+    if not plan["operator"]:
+        return {"path": "monitoring/prometheus-config.yml", "start": "- job_name:"}
+    scraping = plan["scraping"]
+    monitored = scraping["jobs"] or scraping["databases"] or scraping["queues"]
+    return {
+        "path": "monitoring/prometheus-operator.yml",
+        "start": "kind: PodMonitor" if monitored else "kind: PrometheusRule",
+    }
+
+
+def _tuning(plan: dict[str, Any]) -> Iterator[Row]:
+    for group, name, start in (
+        ("sql", "tuning.sql", "-- {name}, production:"),
+        ("groups", "parameter-group.yml", "{resource}:"),
+    ):
+        for database in plan["recovery"][group][:1]:
+            size = database["production"]
+            yield {"path": f"database/{name}", "start": start.format(name=database["name"], resource=size["resource"])}
+
+
+def _flows(plan: dict[str, Any]) -> list[Row]:
+    jobs = [flow for database in plan["recovery"]["cronjobs"] for flow in database["flows"]]
+    return [*plan["flows"], *jobs]
 
 
 def merge_flows(flows: list[Row]) -> list[Row]:

@@ -32,9 +32,9 @@ class Acting(TypedDict):
 
 
 class Instrumentation(TypedDict):
-    """What one service must provide."""
+    """What these services must provide."""
 
-    service: str
+    services: list[str]
     what: str
 
 
@@ -94,7 +94,10 @@ def plan_instrumentation(spec: Spec, needs: list[dict[str, Any]]) -> list[Instru
     for row in plan_rows(spec):
         if not instrumented(row):
             asked += [(row.subject.name, what) for what in _missing(row)]
-    return [{"service": service, "what": what.replace("`", "")} for service, what in dict.fromkeys(asked)]
+    services: dict[str, list[str]] = {}
+    for service, what in dict.fromkeys(asked):
+        services.setdefault(what.replace("`", ""), []).append(service)
+    return [{"services": names, "what": what} for what, names in services.items()]
 
 
 def _missing(row: Row) -> Iterator[str]:
