@@ -58,6 +58,7 @@ TARGET: Kind[Target] = scalar(
 _DEVICES = "(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])$)"  # names that Windows keeps for itself, and names become files
 _LABEL = rf"{_DEVICES}[a-z]([-a-z0-9]*[a-z0-9])?"
 _DOMAIN = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*"
+_FOLDER = "[A-Za-z0-9_][A-Za-z0-9._-]*"
 _OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 
 SLUG = matching("slug", "a name of lower-case letters, digits and '-', at most 40, starting with a letter", _LABEL, 40)
@@ -89,9 +90,11 @@ SETTING = matching("setting", "a setting's name such as LOG_LEVEL", r"[A-Za-z_][
 TASK_ID = matching("task id", "a task id such as DO-009", r"[A-Z][A-Z0-9]{0,9}-\d{1,5}", 20)
 VERSION = matching("version", "a version such as 16", r"\d+(\.\d+)*", 20)
 CLASS = matching("class", "an instance class such as db.r5.xlarge", r"[A-Za-z0-9][A-Za-z0-9._-]*", 60)
-REGION = matching("region", "a region such as eu-west-1", r"[a-z0-9-]+", 40)
+REGION = matching("region", "a region such as eu-west-1", r"[a-z0-9][a-z0-9-]*", 40)
 BUCKET = matching("bucket", "a bucket URL such as s3://backups/features", r"(s3|gs|az)://[A-Za-z0-9._/-]+", 300)
-TOPIC = matching("topic", "a topic's name: letters, digits, '.', '_' and '-'", r"[A-Za-z0-9._-]+", 249)
+TOPIC = matching(
+    "topic", "a topic's name: letters, digits, '.', '_' and '-'", r"(?!\.\.?$)[A-Za-z0-9._][A-Za-z0-9._-]*", 249
+)
 
 PORT = integer(1, 65535)
 SENTENCE = text("a sentence")
@@ -419,7 +422,7 @@ class SecretStore(Record):
     """Where external-secrets reads from."""
 
     name: str = key(NAME, "The ClusterSecretStore's name", required=True, example="cluster-store")
-    path: str = key(matching("path", "a path such as teams/reports", r"[A-Za-z0-9._/-]+", 200),
+    path: str = key(matching("path", "a path such as teams/reports", rf"/?{_FOLDER}(/{_FOLDER})*", 200),
                     "The folder of this feature's secrets in the store", derived=True)  # fmt: skip
 
 
