@@ -54,6 +54,34 @@ class Gateway(TypedDict):
     namespace: str
 
 
+class JobStep(TypedDict):
+    """One step of a job; ``part`` is the template of its commands."""
+
+    name: str
+    id: str
+    part: str
+
+
+class Job(TypedDict):
+    """One job of the pipeline that reaches a cluster; jobs with one ``lock`` never run at the same time."""
+
+    name: str
+    needs: str
+    namespace: str
+    lock: str
+    minutes: int
+    manual: bool
+    watches: bool
+    steps: list[JobStep]
+
+
+class Action(TypedDict):
+    """A GitHub action, pinned by the commit of its version."""
+
+    action: str
+    version: str
+
+
 class Delivery(TypedDict):
     """What the delivery templates print; ``weights`` begins with the rollback state, ``shares`` does not."""
 
@@ -75,6 +103,9 @@ class Delivery(TypedDict):
     judged_count: int
     pipeline: str
     pipeline_path: str
+    idle_selector: str
+    jobs: list[Job]
+    checkout: Action
 
 
 class Plan(TypedDict):
@@ -82,6 +113,14 @@ class Plan(TypedDict):
 
     steps: list[Step]
     delivery: Delivery
+
+
+CHECKOUT: Action = {
+    "action": "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1",
+    "version": "v7.0.1",
+}
+_SETUP_MINUTES = 30
+"""What a job may take beside watching: rollouts and smoke tests."""
 
 
 def plan_delivery(spec: Spec) -> Plan:
@@ -111,8 +150,37 @@ def plan_delivery(spec: Spec) -> Plan:
             "judged_count": len(judged),
             "pipeline": spec.platform.pipeline,
             "pipeline_path": _pipeline_path(spec),
+            "idle_selector": "colour!=blue" + (",app.kubernetes.io/component!=worker" if workers else ""),
+            "jobs": _jobs(spec, served=bool(public)),
+            "checkout": CHECKOUT,
         },
     }
+
+
+def _jobs(spec: Spec, *, served: bool) -> list[Job]:
+    names = spec.platform.namespaces
+    watching = ceil(spec.delivery.pause.seconds * len(spec.delivery.steps) / 60)
+    staging = [_job_step("Deploy and test", "staging")]
+    begin = [_job_step("See that green is idle", "begin", "begin"), _job_step("Bring up green", "green")]
+    whole = [_job_step("Deploy and test", "workers", "begin")]
+    jobs: list[Job] = [
+        {"name": "staging", "needs": "validate", "namespace": names.staging, "lock": "staging",
+         "minutes": _SETUP_MINUTES, "manual": False, "watches": False, "steps": staging},
+        {"name": "production", "needs": "staging", "namespace": names.production, "lock": "production",
+         "minutes": _SETUP_MINUTES + 2 * watching, "manual": True, "watches": True,
+         "steps": begin if served else whole},
+    ]  # fmt: skip
+    if served:
+        promote = [_job_step("Give blue the new version and the traffic", "promote")]
+        jobs.append(
+            {"name": "promotion", "needs": "production", "namespace": names.production, "lock": "production",
+             "minutes": _SETUP_MINUTES, "manual": True, "watches": False, "steps": promote}
+        )  # fmt: skip
+    return jobs
+
+
+def _job_step(name: str, part: str, step_id: str = "") -> JobStep:
+    return {"name": name, "id": step_id, "part": f"_parts/pipeline/{part}.sh.j2"}
 
 
 def _step(share: Share) -> Step:

@@ -60,9 +60,7 @@ def _amounts(size: DatabaseSize) -> Iterator[_Amount]:
     wal = min(_WAL_BUFFERS_KB, max(_MB_IN_KB, shared // 32))
     work = max(_WORK_KB, memory // 4 // size.max_connections)
     yield _Amount("shared_buffers", shared, _PAGE_KB, restart=True, why="a quarter of the memory")
-    yield _Amount(
-        "wal_buffers", min(_WAL_BUFFERS_KB, max(_MB_IN_KB, shared // 32)), _PAGE_KB, restart=True, why="one WAL segment"
-    )
+    yield _Amount("wal_buffers", wal, _PAGE_KB, restart=True, why="one WAL segment")
     yield _Amount("effective_cache_size", memory * 3 // 4, _PAGE_KB, restart=False, why="three quarters of the memory")
     yield _Amount(
         "maintenance_work_mem", min(_MAINTENANCE_KB, memory // 16), 1, restart=False,
