@@ -1,9 +1,11 @@
-"""What people have agreed on: who waits for whom, risks, whom to call, links and dates."""
+"""What people have agreed on: who waits for whom, risks, savings, whom to call, links and dates."""
 
 from datetime import date
+from decimal import Decimal
 from typing import TypedDict
 
 from devops_tasks.spec import External, Spec
+from devops_tasks.units import Money
 
 
 class Waiting(TypedDict):
@@ -29,6 +31,22 @@ class Risk(TypedDict):
     probability: str
     impact: str
     mitigation: str
+
+
+class Saving(TypedDict):
+    """One row of the table of right-sizing."""
+
+    resource: str
+    current: str
+    optimized: str
+    saves: str
+
+
+class Savings(TypedDict):
+    """The table of right-sizing; ``totals`` has one sum for each currency."""
+
+    rows: list[Saving]
+    totals: list[str]
 
 
 class Contacts(TypedDict):
@@ -58,6 +76,21 @@ class Review(TypedDict):
 def day(value: date | None) -> str | None:
     """Print a date as every file does: ``2026-12-01``."""
     return value.isoformat() if value else None
+
+
+def plan_savings(spec: Spec) -> Savings:
+    """Plan the table of right-sizing, and add up exactly what it saves a month."""
+    rows = spec.cost.rightsizing
+    sums: dict[str, Decimal] = {}
+    for row in rows:
+        sums[row.saves.currency] = sums.get(row.saves.currency, Decimal(0)) + row.saves.amount
+    return {
+        "rows": [
+            {"resource": row.resource, "current": row.current, "optimized": row.optimized, "saves": row.saves.text}
+            for row in rows
+        ],
+        "totals": [Money(amount, currency).text for currency, amount in sums.items()],
+    }
 
 
 def plan_dependencies(spec: Spec) -> Dependencies:

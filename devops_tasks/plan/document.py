@@ -11,12 +11,14 @@ from devops_tasks.plan.commitments import (
     Links,
     Review,
     Risk,
+    Savings,
     day,
     plan_contacts,
     plan_dependencies,
     plan_links,
     plan_review,
     plan_risks,
+    plan_savings,
 )
 from devops_tasks.plan.tasks import ENGINES, Tasks, plan_tasks, served, workers
 from devops_tasks.plan.watching import (
@@ -50,6 +52,7 @@ class Document(TypedDict):
     shown: Row
     instrumentation: list[Instrumentation]
     flow_rows: list[Row]
+    savings: Savings
     done: list[str]
     dependencies: Dependencies
     risks: list[Risk]
@@ -75,6 +78,7 @@ def plan_document(spec: Spec, plan: dict[str, Any], today: date | None) -> Docum
         "shown": _shown(plan),
         "instrumentation": plan_instrumentation(spec, plan["rule_needs"]),
         "flow_rows": merge_flows(_flows(plan)),
+        "savings": plan_savings(spec),
         "done": list(spec.done),
         "dependencies": plan_dependencies(spec),
         "risks": plan_risks(spec),
