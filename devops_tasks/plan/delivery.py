@@ -144,7 +144,7 @@ def plan_delivery(spec: Spec) -> Plan:
             "pause": spec.delivery.pause.notations(),
             "pause_seconds": ceil(spec.delivery.pause.seconds),
             "every_seconds": ceil(spec.monitoring.evaluation_interval.seconds),
-            "guarded": [service.name for service in spec.services],
+            "guarded": [subject.name for group in (spec.services, spec.databases, spec.queues) for subject in group],
             "judged": judged,
             "judged_regex": "|".join(judged),
             "judged_count": len(judged),
