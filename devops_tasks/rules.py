@@ -380,6 +380,12 @@ def _aws_backup(backup: DatabaseBackup, path: KeyPath) -> Faults:
         yield Fault((*path, "keep"), f"AWS Backup keeps whole days, not {backup.keep.text}", "write days", "order")
 
 
+def _contacts(spec: Spec) -> Faults:
+    if spec.contacts.webhook and spec.contacts.pager != "webhook":
+        what = f"the pager is {spec.contacts.pager or 'to be decided'}, so nothing would call this address"
+        yield Fault(("contacts", "webhook"), what, "write pager: webhook, or remove the address", "order")
+
+
 RULES: tuple[Callable[[Spec], Faults], ...] = (
     _dates,
     _names,
@@ -401,4 +407,5 @@ RULES: tuple[Callable[[Spec], Faults], ...] = (
     _buckets,
     _tasks,
     _backups,
+    _contacts,
 )

@@ -473,6 +473,7 @@ class Monitoring(Record):
     retention: Duration = key(SPAN, "How long Prometheus keeps samples", default="35d")
     runbooks: str | None = key(URL, "The base URL under which the runbooks are published", undecided=True)
     dashboards: str | None = key(URL, "The base URL of Grafana", undecided=True)
+    heartbeat: str | None = key(URL, "Where the watchdog reports, and is missed when it stops", undecided=True)
 
 
 class Delivery(Record):
@@ -620,6 +621,7 @@ class Contacts(Record):
     on_call: str | None = key(text("a person or team", 200), "Who is on call", undecided=True)
     channel: str | None = key(text("a channel", 200), "The channel for alerts", undecided=True)
     pager: str | None = key(choice("pagerduty", "opsgenie", "webhook"), "What pages the on-call", undecided=True)
+    webhook: str | None = key(URL, "The address that pages the on-call, where the pager is a webhook", undecided=True)
 
 
 class Links(Record):

@@ -47,7 +47,9 @@ class Routing(TypedDict):
 
     pager: str | None
     pager_url: str
+    pager_decided: bool
     switch_url: str
+    switch_decided: bool
     channel: str
     team_matcher: str
     watchdog_matcher: str
@@ -89,8 +91,10 @@ def plan_routing(spec: Spec) -> Routing:
     """Plan the routes; the first one that matches an alert takes it."""
     return {
         "pager": spec.contacts.pager,
-        "pager_url": f"{undecided.URL}/pager",
-        "switch_url": f"{undecided.URL}/dead-mans-switch",
+        "pager_url": spec.contacts.webhook or f"{undecided.URL}/pager",
+        "pager_decided": spec.contacts.webhook is not None,
+        "switch_url": spec.monitoring.heartbeat or f"{undecided.URL}/dead-mans-switch",
+        "switch_decided": spec.monitoring.heartbeat is not None,
         "channel": spec.contacts.channel or undecided.NAME,
         "team_matcher": f'team="{spec.feature.team}"',
         "watchdog_matcher": 'metric="watchdog"',

@@ -49,6 +49,8 @@ def _moot(spec: Spec, path: KeyPath) -> bool:
             return spec.services[index].kind == "worker"
         case ("platform", "gateway" | "tls_issuer" | "edge") | ("platform", "load_balancer", "cidr"):
             return all(service.kind == "worker" for service in spec.services)
+        case ("contacts", "webhook"):
+            return spec.contacts.pager != "webhook"
         case ("platform", "secret_store"):
             return spec.platform.secrets != "external-secrets" or not any(one.secrets for one in spec.services)
         case ("databases" | "caches" as group, int(index), "cidr" | "host"):
