@@ -162,21 +162,21 @@ def excerpt(text: str, start: str) -> str:
     if first is None:
         msg = f"no line begins with {start!r}"
         raise ValueError(msg)
-    borders = [number for number, line in enumerate(lines) if line == _DOCUMENT_BORDER]
-    if borders:
-        first = max((number + 1 for number in borders if number < first), default=0)
-        ends = (number for number in borders if number >= first + TELLING_LINES)
-    else:
-        ends = (number for number in range(first + TELLING_LINES, len(lines)) if _ends(lines, first, number))
-    return "".join(lines[first : next(ends, len(lines))]).rstrip("\n") + "\n"
+    borders = [number + 1 for number, line in enumerate(lines) if line == _DOCUMENT_BORDER]
+    starts = [0, *borders] if borders else [number for number in range(len(lines)) if _begins(lines, first, number)]
+    last = next((number for number in starts if number >= first + TELLING_LINES), len(lines))
+    first = max((number for number in starts if number <= min(first, last - TELLING_LINES)), default=first)
+    return "".join(lines[first:last]).removesuffix(_DOCUMENT_BORDER).rstrip("\n") + "\n"
 
 
-def _ends(lines: list[str], first: int, number: int) -> bool:
-    """Say whether a block ends before a line.
+def _begins(lines: list[str], first: int, number: int) -> bool:
+    """Say whether a block begins at a line, where another begins at the line ``first``.
 
-    The line is indented no deeper than the first of the block; unless that is an item of a list, it begins a paragraph.
+    It is indented no deeper; unless the first is an item of a list, it begins a paragraph.
     """
     line = lines[number]
+    if number == first:
+        return True
     if not line.strip() or _indent(line) > _indent(lines[first]):
         return False
     return lines[first].lstrip().startswith("- ") or not lines[number - 1].strip()

@@ -108,3 +108,30 @@ def test_a_cache_that_cannot_be_made_is_silently_off(tmp_path: Path, monkeypatch
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert cache_folder() is None
+
+
+DOCUMENTS = "---\n".join("".join(f"{name}{number}: 1\n" for number in range(30)) for name in "abc")
+
+
+def test_of_several_yaml_documents_whole_ones_are_shown() -> None:
+    shown = excerpt(DOCUMENTS, "b7:")
+    assert shown == "".join(f"b{number}: 1\n" for number in range(30))
+
+
+def test_a_part_near_the_end_of_a_file_begins_earlier_than_asked() -> None:
+    paragraphs = "\n".join("".join(f"{name}{number}\n" for number in range(15)) for name in "abcde")
+    shown = excerpt(paragraphs, "e0")
+    assert shown.startswith("d0\n")
+    assert shown.endswith("e14\n")
+    assert shown in paragraphs
+
+
+def test_a_function_is_shown_with_the_line_that_closes_it() -> None:
+    script = "#!/bin/sh\n" + "true\n" * 50 + "\nrun() {\n" + "    true\n" * 30 + "}\n\nother\n"
+    assert excerpt(script, "run()") == "run() {\n" + "    true\n" * 30 + "}\n"
+
+
+def test_a_named_folder_of_templates_is_rendered_for_itself(tmp_path: Path) -> None:
+    renderer = _renderer(tmp_path, _new__a="{{ x | md }}", _new__b__c="2", d="no")
+    assert renderer.render_folder("_new", {"x": "1"}) == {"a": "1\n", "b/c": "2\n"}
+    assert renderer.render({"x": "1"}) == {"d": "no\n"}

@@ -196,7 +196,7 @@ def _shown(plan: dict[str, Any]) -> Row:
     secret = [service["secret_name"] for service in services if service["secret_name"]]
     return {
         "alert": f"- alert: {plan['alert_pages'][0]['name']}" if plan["alert_pages"] else "",
-        "rollback": "failed=(" if any(service["public"] for service in services) else "workers=(",
+        "rollback": "until=" if any(service["public"] for service in services) else "workers=(",
         "scraping": _scraping(plan),
         "tuning": list(_tuning(plan)),
         "restore": '[[ -f "${manifest}"',
