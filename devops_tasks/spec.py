@@ -29,12 +29,18 @@ from devops_tasks.units import Cpu, Duration, Money, Quantity, Rate, Share, Size
 _POSITIVE = {"minimum": 0}
 
 DATE: Kind[date] = scalar("date", "a date such as 2026-12-01", units.parse_date, units.DATE)
-DURATION: Kind[Duration] = scalar("duration", "a duration such as 500ms, 5m or 30d", units.parse_span, units.DURATION)
+DURATION: Kind[Duration] = scalar("duration", "a duration such as 500ms, 5m or 30d", units.parse_span, units.SPAN)
 SPAN: Kind[Duration] = scalar(
-    "duration", "a duration above zero, such as 15s or 30d", units.parse_positive_span, units.above_zero(units.DURATION)
+    "duration",
+    "a duration above zero, such as 15s or 30d",
+    lambda text: units.positive(units.parse_span(text)),
+    units.above_zero(units.SPAN),
 )
 LATENCY: Kind[Duration] = scalar(
-    "duration", "a duration such as 2.5ms or 1s", units.parse_duration, units.above_zero(units.DURATION)
+    "duration",
+    "a duration above zero, such as 2.5ms or 1s",
+    lambda text: units.positive(units.parse_duration(text)),
+    units.above_zero(units.DURATION),
 )
 SHARE: Kind[Share] = scalar("share", "a share such as 2% or 0.02", units.parse_share, units.SHARE,
                             {"minimum": 0, "exclusiveMaximum": 1})  # fmt: skip
@@ -77,10 +83,11 @@ METRIC = matching("metric", "a metric's name: letters, digits and '_'", r"[a-zA-
 LABEL_NAME = matching("label name", "a label's name: letters, digits and '_'", r"[a-zA-Z_][a-zA-Z0-9_]*", 100)
 URL_PATH = matching("path", "a path such as /healthz", r"/[A-Za-z0-9._~/-]*", 200)
 FILE_PATH = matching("path", "an absolute path such as /tmp", r"(/[A-Za-z0-9._-]+)+", 200)
+_NO_LINK = rf"<>{CONTROL}\t\n"
 DOCUMENT = matching(
     "document",
     "a relative path such as ../requirements.md, or a URL",
-    rf"https?://[^\s<>{CONTROL}\t\n]+|(?![A-Za-z][A-Za-z0-9+.-]*:)[^\s/\\<>{CONTROL}\t\n][^\\<>{CONTROL}\t\n]*",
+    rf"https?://[^\s\ufeff{_NO_LINK}]+|(?![A-Za-z][A-Za-z0-9+.-]*:)[^\s\ufeff/\\{_NO_LINK}][^\\{_NO_LINK}]*",
     400,
 )
 URL = matching(
@@ -115,11 +122,11 @@ def _spoken(words: tuple[str, ...]) -> Kind[Duration | str]:
         if value in words:
             return value
         try:
-            return units.parse_positive_span(value)
+            return SPAN.parse(value)
         except ValueError:
             raise ValueError(expected) from None
 
-    return scalar("duration", expected, parse, f"{units.above_zero(units.DURATION)}|{'|'.join(words)}")
+    return scalar("duration", expected, parse, f"{units.above_zero(units.SPAN)}|{'|'.join(words)}")
 
 
 EVERY = _spoken(_INTERVAL_WORDS)

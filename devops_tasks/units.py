@@ -14,8 +14,10 @@ _THREE_PLACES = r"(?:\.[0-9]{1,3})?"
 _EIGHTHS = r"(?:\.(?:0{1,3}|125|250?|375|50{0,2}|625|750?|875))?"  # of a Gi, so that whole Ki come out
 _ABOVE_ZERO = "(?=[^1-9]*[1-9])"
 _PART = f"[0-9]{{1,13}}{_THREE_PLACES} *(?:ms|min|[smhdwy])"
+_WHOLE_PART = rf"[0-9]{{1,13}}(?:(?:\.0{{1,3}})? *ms|{_THREE_PLACES} *(?:min|[smhdwy]))"
 NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,9})?"
 DURATION = f"{_PART}(?: *{_PART})*"
+SPAN = f"{_WHOLE_PART}(?: *{_WHOLE_PART})*"
 SHARE = rf"{NUMBER} *%|0{{1,15}}(?:\.[0-9]{{1,9}})?"
 RATE = f"{NUMBER} */ *(?:s|min|m|h)"
 QUANTITY = f"{NUMBER}(?: *%)?|{DURATION}|{RATE}"
@@ -288,15 +290,12 @@ def parse_duration(text: str) -> Duration:
 def parse_span(text: str) -> Duration:
     """Read a duration in whole milliseconds, the finest that Prometheus knows as a span of time."""
     duration = parse_duration(text)
-    if duration.seconds * 1000 % 1:
-        msg = "a duration in whole milliseconds"
-        raise ValueError(msg)
+    _match(SPAN, text, "a duration in whole milliseconds")
     return duration
 
 
-def parse_positive_span(text: str) -> Duration:
-    """Read a duration in whole milliseconds, and of one at least."""
-    duration = parse_span(text)
+def positive(duration: Duration) -> Duration:
+    """Pass a duration on; raise ``ValueError`` for one of no time at all."""
     if not duration.seconds:
         msg = "a duration above zero"
         raise ValueError(msg)

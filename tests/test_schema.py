@@ -1,0 +1,463 @@
+"""The JSON Schema of a spec takes and refuses what the tool itself does, as an editor would read the same file."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import jsonschema
+import pytest
+import regress
+import yaml
+from hypothesis import given, settings, strategies as st
+from jsonschema.protocols import Validator
+
+from devops_tasks.errors import UserError
+from devops_tasks.fields import Builder, Entries, Kind, Listing, Nested, Schema, Shape, Tree
+from devops_tasks.schema import spec_schema
+from devops_tasks.spec import SPEC
+from devops_tasks.specfile import load_spec, parse_spec
+from tests.test_specfile import MINIMAL
+from tests.tools import ROOT
+
+EXAMPLES = sorted(ROOT.glob("examples/*.yaml"))
+
+
+class Core(yaml.SafeLoader):
+    """The core schema of YAML 1.2, by which editors read: `on` and `12:30` are text, `1.30` and `007` are numbers."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - the loader's own way
+
+
+def text_of(loader: Tree, node: yaml.Node) -> str:
+    assert isinstance(node, yaml.ScalarNode)
+    return str(loader.construct_scalar(node))
+
+
+for kind, pattern, starts in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("int", r"[-+]?[0-9]+", "-+0123456789"),
+    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", "-+.0123456789"),
+):
+    Core.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", re.compile(f"^(?:{pattern})$"), list(starts))
+Core.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(text_of(loader, node)))
+Core.add_constructor("tag:yaml.org,2002:float", lambda loader, node: float(text_of(loader, node)))
+
+
+def as_an_editor(text: str) -> Tree:
+    return yaml.load(text, Loader=Core)  # noqa: S506 - a safe loader
+
+
+def ecma_pattern(
+    _validator: Validator, pattern: str, instance: object, _schema: Schema
+) -> Iterator[jsonschema.ValidationError]:
+    """Match as an editor does: Python's `$` would let a line break through."""
+    if isinstance(instance, str) and compiled(pattern).find(instance) is None:
+        yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+@cache
+def compiled(pattern: str) -> regress.Regex:
+    return regress.Regex(pattern)
+
+
+Ecma = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+    jsonschema.Draft202012Validator, {"pattern": ecma_pattern}
+)
+SCHEMA = spec_schema()
+WHOLE = Ecma(SCHEMA)
+
+
+def schema_takes(schema: Schema, text: str) -> bool:
+    return bool(Ecma(schema).is_valid(as_an_editor(text)))
+
+
+def tool_takes(shape: Shape, tree: Tree) -> bool:
+    builder = Builder()
+    builder.build(shape, tree)
+    return not [fault for fault in builder.faults if fault.code != "duplicate-name"]
+
+
+def fields(shape: Shape, schema: Schema, path: str = "") -> Iterator[tuple[str, Shape, Schema]]:
+    """Walk the keys of the spec and their parts of the schema side by side."""
+    choices = [schema, *schema.get("anyOf", [])]
+    if isinstance(shape, Listing):
+        inner = next(choice["items"] for choice in choices if "items" in choice)
+        yield f"{path}[]", shape.item, inner
+        yield from fields(shape.item, inner, f"{path}[]")
+    if isinstance(shape, Nested):
+        properties = next(choice["properties"] for choice in choices if "properties" in choice)
+        for name, inner in properties.items():
+            inside = f"{path}.{name}".lstrip(".")
+            yield inside, shape.record.fields[name].shape, inner
+            yield from fields(shape.record.fields[name].shape, inner, inside)
+
+
+PLACES = {path: (shape, schema) for path, shape, schema in fields(SPEC, SCHEMA)}
+
+# Values as they stand in a file. Left out is what no schema can tell apart, because a number has lost its source text
+# (1.3 from 1.30, 3000.0 from 3000, 1e3 from 1000), and a date or a sum that only arithmetic refuses.
+WRITTEN = (
+    *("none", "true", "off", "Yes", '"true"', '"no"', "'ON'", "y"),
+    *(
+        "0",
+        "1",
+        "2",
+        "7",
+        "15",
+        "16",
+        "24",
+        "007",
+        "65535",
+        "65536",
+        "70000",
+        "1000000001",
+        "-1",
+        "-5",
+        "99999999999999",
+    ),
+    *(
+        '"3000"',
+        '"70000"',
+        '"007"',
+        '"0"',
+        '"-1"',
+        '" 7"',
+        "0.02",
+        "0.5",
+        "1.5",
+        "2.25",
+        "16.4",
+        "1.30",
+        '"1.30"',
+        '"1.3"',
+        "1.33",
+    ),
+    *(
+        "2%",
+        '"2 %"',
+        "+20%",
+        "-5%",
+        "150%",
+        "0%",
+        "5m",
+        "90s",
+        "500ms",
+        "2.5ms",
+        "1h30m",
+        "0s",
+        "'1h 30m'",
+        "30d",
+        "5M",
+        "forever",
+    ),
+    *(
+        "change",
+        "real-time",
+        "4Gi",
+        "512Mi",
+        "1.5Gi",
+        "0.1Gi",
+        "4GB",
+        "0Gi",
+        "4gi",
+        "500m",
+        "0.5m",
+        "0m",
+        "2.5",
+        "1000 USD",
+    ),
+    *("1000 usd", "0.5 EUR", "100/min", "100/m", "1 / s", "100/day", "2026-12-01", "2026-12", "12:30"),
+    *(
+        "a",
+        "A",
+        "a-b",
+        "a_b",
+        "a.b",
+        "Ab1",
+        "con",
+        "com1",
+        "9a",
+        "-a",
+        "a-",
+        "'a b'",
+        "é",
+        '"a\\nb"',
+        '"a\\tb"',
+        '"\\x7f"',
+        '" "',
+        '""',
+    ),
+    *(
+        '"\\n"',
+        '"\\ufeff"',
+        '"\\u2028"',
+        "'@dana'",
+        "'#channel'",
+        "'a: b'",
+        "'{{ x }}'",
+        "'${{ x }}'",
+        "x" * 41,
+        "x" * 64,
+        "x" * 254,
+    ),
+    *(
+        "/",
+        "/healthz",
+        "/a b",
+        "/var",
+        "/var/x.y",
+        "../x.md",
+        "./x.md",
+        "a/b",
+        "teams/a",
+        "http://x",
+        "https://x.example/a?b#c",
+    ),
+    *(
+        "javascript:x",
+        "s3://a/b",
+        "gs://a",
+        "10.0.0.0/8",
+        "10.0.0.0/33",
+        "256.0.0.0/8",
+        "api.example.com",
+        "a..b",
+        "a:1",
+        "a/b:1.0",
+    ),
+    *(
+        "DO-001",
+        "do-1",
+        "FEAT-1024",
+        "db.t3.medium",
+        "http_requests_total",
+        "dana@example.com",
+        "api",
+        "worker",
+        "kafka",
+        "redis",
+    ),
+    *(
+        "postgresql",
+        "managed",
+        "in-cluster",
+        "aws",
+        "gcp",
+        "gateway-api",
+        "ingress",
+        "prometheus",
+        "otel",
+        "critical",
+        "medium",
+    ),
+    *(
+        "[]",
+        "[a]",
+        "[a, b]",
+        "[1, 2]",
+        "[[a]]",
+        "[null]",
+        "[{}]",
+        "{}",
+        "{a: b}",
+        "{a: 1}",
+        "{A: b}",
+        "{a: null}",
+        "{a: [b]}",
+        "{name: a}",
+    ),
+    *("[{name: a}]", "{request: 1}", "{limit: 1Gi}", "{max: 3}", "[5%, 100%]", "[1s]", "[0s]"),
+)
+
+
+def test_the_walk_reaches_every_key_of_the_schema() -> None:
+    assert len(PLACES) > 250
+    assert "services[].production.autoscaling.cpu" in PLACES
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_a_key_takes_in_an_editor_what_the_tool_takes_and_nothing_else(path: str) -> None:
+    shape, schema = PLACES[path]
+    differing = []
+    for text in WRITTEN:
+        tree = parse_spec(f"key: {text}", "").tree["key"] if text != "[null]" else [None]
+        if tool_takes(shape, tree) != schema_takes(schema, text):
+            differing.append(text)
+    assert differing == []
+
+
+# Numbers and booleans in another notation: an editor has lost what the tool would refuse.
+LOST = ("True", "FALSE", "+5", "1.3", "1e3", "3000.0", ".5", "5.", "2026-02-30", "99y 9999d")
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_an_editor_never_refuses_what_the_tool_takes(path: str) -> None:
+    shape, schema = PLACES[path]
+    refused = [text for text in LOST if tool_takes(shape, text) and not schema_takes(schema, text)]
+    assert refused == []
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_null_is_taken_wherever_a_key_may_be_left_out(path: str) -> None:
+    _, schema = PLACES[path]
+    if path.endswith("[]"):
+        assert not schema_takes(schema, "null")
+        return
+    holder, _, name = path.rpartition(".")
+    required = holder_schema(holder)["required"]
+    assert schema_takes(schema, "null") == (name not in required)
+
+
+def holder_schema(path: str) -> Schema:
+    schema = PLACES[path][1] if path else SCHEMA
+    return next(choice for choice in [schema, *schema.get("anyOf", [])] if "properties" in choice)
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_defaults_and_examples_are_valid_by_their_own_schema(path: str) -> None:
+    schema = PLACES[path][1]
+    known = [schema["default"]] if "default" in schema else []
+    for value in [*known, *schema.get("examples", [])]:
+        if value != {} or not holder_required(schema):
+            Ecma(schema).validate(value)
+
+
+def holder_required(schema: Schema) -> list[str]:
+    found: list[str] = schema.get("required", [])
+    return found
+
+
+def test_the_schema_is_valid_itself() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_every_pattern_is_one_of_ecma_262() -> None:
+    patterns = {schema["pattern"] for _, schema in PLACES.values() if "pattern" in schema}
+    assert patterns
+    for pattern in patterns:
+        assert compiled(pattern) is not None
+
+
+def test_every_key_is_described_and_no_other_is_taken() -> None:
+    for path, (shape, schema) in PLACES.items():
+        assert path.endswith("[]") or schema["description"].endswith("."), path
+        if isinstance(shape, Nested):
+            groups = [choice for choice in [schema, *schema.get("anyOf", [])] if "properties" in choice]
+            assert [group["additionalProperties"] for group in groups] == [False], path
+
+
+def test_a_computed_default_is_said_in_words() -> None:
+    assert PLACES["services[].health.port"][1]["description"].endswith("Default: the service's port.")
+
+
+@pytest.mark.parametrize("path", ["services[].slo", "services[].migrate", "extends", "policy", "pack"])
+def test_a_key_that_is_not_built_yet_is_refused(path: str) -> None:
+    assert path not in PLACES
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_the_examples_are_valid(example: Path) -> None:
+    WHOLE.validate(as_an_editor(example.read_text("utf-8")))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (MINIMAL.replace("engineer", "engneer"), "'engneer' was unexpected"),
+        (MINIMAL.replace('  engineer: "@dana"\n', ""), "'engineer' is a required property"),
+        (MINIMAL.replace("sprint:\n", "sprint:\nx:\n"), "None is not of type 'object'"),
+        (MINIMAL + "platform: {cloud: azure}\n", "'azure' is not one of"),
+    ],
+    ids=["an unknown key", "a missing key", "an empty group of required keys", "a word of later"],
+)
+def test_a_spec_that_the_tool_refuses_is_refused(text: str, message: str) -> None:
+    assert message in " ".join(error.message for error in WHOLE.iter_errors(as_an_editor(text)))
+    with pytest.raises(UserError):
+        load_spec(parse_spec(text, ""))
+
+
+def test_an_unquoted_number_is_a_name_where_text_is_meant() -> None:
+    assert WHOLE.is_valid(as_an_editor(MINIMAL.replace('"24"', "24")))
+
+
+# Whole specs, changed at random
+
+
+def written(tree: Tree) -> str:
+    """Write a tree whose leaves are source text already."""
+    if isinstance(tree, dict):
+        return "{" + ", ".join(f"{name}: {written(value)}" for name, value in tree.items()) + "}"
+    if isinstance(tree, list):
+        return "[" + ", ".join(map(written, tree)) + "]"
+    return str(tree)
+
+
+def quoted(tree: Tree) -> Tree:
+    if isinstance(tree, dict):
+        return {name: quoted(value) for name, value in tree.items()}
+    return [quoted(item) for item in tree] if isinstance(tree, list) else json.dumps(tree, ensure_ascii=False)
+
+
+def places(tree: Tree, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    steps = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for step, value in steps:
+        yield (*path, step)
+        yield from places(value, (*path, step))
+
+
+def changed(tree: Tree, path: tuple[str | int, ...], value: str | None) -> Tree:
+    step, *rest = path
+    copy: Tree = list(tree) if isinstance(tree, list) else dict(tree)
+    if rest:
+        copy[step] = changed(copy[step], tuple(rest), value)
+    elif value is None:
+        del copy[step]
+    else:
+        copy[step] = value
+    return copy
+
+
+STARTS = [quoted(parse_spec(path.read_text("utf-8"), "").tree) for path in EXAMPLES]
+KEYS = sorted({path.rpartition(".")[2].removesuffix("[]") for path in PLACES} | {"slo", "pack", "unknown"})
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> str:
+    tree = draw(st.sampled_from(STARTS))
+    for _ in range(draw(st.integers(1, 3))):
+        path = draw(st.sampled_from(sorted(places(tree), key=str)))
+        if draw(st.booleans()) and isinstance(path[-1], str):
+            path = (*path[:-1], draw(st.sampled_from(KEYS)))
+            tree = changed(tree, path, draw(st.sampled_from(WRITTEN)))
+        else:
+            tree = changed(tree, path, draw(st.none() | st.sampled_from(WRITTEN)))
+    return written(tree)
+
+
+@settings(max_examples=150)
+@given(specs())
+def test_a_changed_spec_is_taken_by_both_or_by_neither(text: str) -> None:
+    try:
+        tree = parse_spec(text, "").tree
+    except UserError:
+        return
+    assert tool_takes(SPEC, tree) == WHOLE.is_valid(as_an_editor(text))
+
+
+def test_the_command_prints_the_schema() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "devops_tasks", "schema"], capture_output=True, check=True, text=True, cwd=ROOT
+    )
+    assert json.loads(done.stdout) == SCHEMA
+    assert done.stderr == ""
+
+
+def test_every_shape_has_a_schema() -> None:
+    assert {type(shape) for shape, _ in PLACES.values()} == {Kind, Listing, Entries, Nested}
