@@ -33,8 +33,7 @@ demo: $(VENV)/.program-ready ## generate an example bundle, check it and show it
 	rm -rf $(DEMO)
 	$(BIN)/devops-tasks generate examples/saved-reports.yaml -o $(DEMO)
 	$(BIN)/devops-tasks check $(DEMO)
-	@echo; echo "$(DEMO):"; (cd $(DEMO) && find . -type f | LC_ALL=C sort | sed 's|^\./|  |')
-	@echo; echo "the first lines of $(DEMO)/tasks.md:"; echo; sed -n 1,40p $(DEMO)/tasks.md
+	@echo; echo "The document, $(DEMO)/tasks.md, begins:"; echo; sed -n 1,40p $(DEMO)/tasks.md
 
 test: setup ## run every test, with the real tools
 	$(BIN)/python -m pytest -n auto $(ARGS)
