@@ -197,12 +197,6 @@ def _thresholds(spec: Spec) -> Faults:
     for index, alert in enumerate(spec.alerts):
         yield from _threshold(spec, alert, ("alerts", index))
         yield from _alert(spec, alert, ("alerts", index))
-    seen: dict[tuple[str | None, ...], int] = {}
-    for index, alert in enumerate(spec.alerts):
-        first = seen.setdefault((alert.service, alert.metric, alert.severity), index)
-        if first != index:
-            what = f"{alert.metric} is there twice with the same service and severity"
-            yield Fault(("alerts", index), what, f"item {first + 1} is the other: keep one of them", "duplicate-name")
 
 
 def _threshold(spec: Spec, row: Alert | Criterion, path: KeyPath) -> Faults:
