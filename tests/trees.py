@@ -1,0 +1,119 @@
+"""Whole specs made from the fields themselves: every key present, every free text the same text."""
+
+from typing import Any
+
+from devops_tasks.fields import MISSING, Entries, Field, Kind, Listing, Nested, Shape, Tree
+from devops_tasks.spec import SPEC
+
+_SAMPLES = {
+    "date": "2026-12-01",
+    "duration": "5m",
+    "share": "50%",
+    "size": "4Gi",
+    "cpu": "1",
+    "money": "100 USD",
+    "rate": "100/s",
+    "number": "40",
+    "quantity": "500ms",
+    "integer": "10",
+    "boolean": "true",
+    "url": "https://example.com/page",
+    "version": "16",
+    "label": "shop",
+    "label name": "app",
+    "namespace": "data",
+    "topic": "orders",
+    "host": "db.example.com",
+    "cidr": "10.0.0.0/24",
+    "region": "eu-west-1",
+    "bucket": "s3://backups/shop",
+    "class": "db.r5.xlarge",
+    "metric": "latency_p95",
+    "setting": "LOG_LEVEL",
+    "slug": "shop",
+    "name": "shop",
+    "target": "+20%",
+    "path": "/data",
+    "document": "../requirements.md",
+    "address": "devops@example.com",
+}
+# What must agree across keys, and what no sample of a kind could know.
+_ALERTS = [{"metric": "latency_p95", "above": "250ms", "for": "10m", "severity": "warning"}]
+_KEPT: dict[str, Tree] = {
+    "alerts": _ALERTS,
+    "review": {"next": "2027-01-05"},
+    "rollback": {},
+    "delivery": {},
+    "monitoring": {},
+    "documents": {},
+    "platform.namespaces": {},
+    "contacts.webhook": MISSING,
+    "services[].latency_buckets": MISSING,
+    "services[].needs": MISSING,
+    "services[].secrets": MISSING,
+    "databases[].selector": {"app": "store"},
+    "caches[].selector": {"app": "store"},
+}
+
+
+def full_tree(text: str) -> dict[str, Tree]:
+    """Write every key that is built, with ``text`` in every free-text field."""
+    tree: dict[str, Tree] = _value("", Field(SPEC, ""), text)
+    tree["services"] = [
+        {**tree["services"][0], "name": f"shop-{kind}", "kind": kind} for kind in ("api", "web", "worker")
+    ]
+    del tree["services"][2]["host"]
+    tree["databases"] = [{**tree["databases"][0], "name": "shop-db"}, _in_cluster(tree["databases"][0])]
+    tree["caches"][0]["name"] = "shop-cache"
+    tree["queues"][0]["name"] = "orders"
+    tree["external_services"][0]["name"] = "payments"
+    tree["tasks"] = [{**tree["tasks"][0], "id": "DO-009"}, {"id": "DO-001", "title": text, "owner": text[:200]}]
+    tree["alerts"] = [{**_ALERTS[0], "action": text}]
+    tree["sprint"]["ends"] = "2026-12-14"
+    return tree
+
+
+def _in_cluster(database: dict[str, Tree]) -> dict[str, Tree]:
+    inside = {"name": "shop-archive", "hosting": "in-cluster", "namespace": "data", "selector": {"app": "archive"}}
+    return {**database, **inside}
+
+
+def free_texts(shape: Shape = SPEC, path: str = "") -> list[tuple[str, Kind[Any]]]:
+    """List every key that takes free text, and its kind, from the fields."""
+    if isinstance(shape, Kind):
+        return [(path, shape)] if shape.free else []
+    if isinstance(shape, Listing):
+        return free_texts(shape.item, f"{path}[]")
+    if isinstance(shape, Entries):
+        return [(f"{path}.*", shape.value)] if shape.value.free else []
+    fields = shape.record.fields.items()
+    return [row for name, field in fields if not field.later for row in free_texts(field.shape, f"{path}.{name}")]
+
+
+def _value(path: str, field: Field, text: str) -> Tree:
+    shape = field.shape
+    if path in _KEPT:
+        return _KEPT[path]
+    if isinstance(shape, Nested):
+        fields = {key: inner for key, inner in shape.record.fields.items() if not inner.later}
+        values = {key: _value(f"{path}.{key}".lstrip("."), inner, text) for key, inner in fields.items()}
+        return {key: value for key, value in values.items() if value is not MISSING}
+    if isinstance(shape, Listing):
+        return [_value(f"{path}[]", Field(shape.item, "", example=_first(field)), text)]
+    if isinstance(shape, Entries):
+        return {"LOG_LEVEL": text}
+    return _scalar(shape, field, text)
+
+
+def _first(field: Field) -> Tree:
+    default = field.default
+    return default[0] if isinstance(default, list) and default and isinstance(default[0], str) else MISSING
+
+
+def _scalar(kind: Kind[Any], field: Field, text: str) -> Tree:
+    if kind.free:
+        return text[: kind.schema["maxLength"]]
+    for sample in (field.default, field.example):
+        if isinstance(sample, str):
+            return sample.strip('"')
+    return kind.choices[0] if kind.choices else _SAMPLES[kind.name]
