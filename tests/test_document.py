@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,16 @@ import pytest
 from markdown_it import MarkdownIt
 
 from devops_tasks.fields import Entries, Kind, Listing, Nested, Shape, Tree
+from devops_tasks.plan import plan_bundle
 from devops_tasks.plan.architecture import display_width, draw
+from devops_tasks.plan.commitments import plan_review
+from devops_tasks.plan.cost import plan_cost
+from devops_tasks.plan.delivery import plan_delivery
+from devops_tasks.plan.document import Document
+from devops_tasks.plan.monitoring import plan_monitoring
+from devops_tasks.plan.operations import plan_operations
+from devops_tasks.plan.recovery import plan_recovery
+from devops_tasks.plan.workloads import plan_workloads
 from devops_tasks.render import SHOWN_LINES, TELLING_LINES
 from devops_tasks.spec import SPEC
 from tests.bundles import EXAMPLES, example, load_example, load_text, load_tree, render_bundle
@@ -535,6 +545,26 @@ def test_the_experiment_is_told_in_the_spec_s_numbers() -> None:
 def test_a_share_that_is_written_as_a_number_is_printed_as_a_share() -> None:
     text = document("rollback: {criteria: [{metric: error_ratio, above: 0.02}]}\n")
     assert "error rate above 2% of requests for 5 minutes" in label(text, "Rollback Criteria")
+
+
+def test_no_two_modules_of_the_plan_give_the_same_key() -> None:
+    spec = load_example("saved-reports").spec
+    parts = [
+        plan_workloads(spec),
+        plan_monitoring(spec),
+        plan_delivery(spec),
+        plan_recovery(spec),
+        plan_operations(spec),
+    ]
+    keys = [*(key for part in parts for key in part), *plan_cost(spec), *Document.__annotations__, "undecided"]
+    assert sorted(keys) == sorted(set(keys))
+    assert set(plan_bundle(spec)) == set(keys)
+
+
+def test_the_date_of_the_run_stands_in_for_the_day_of_the_update() -> None:
+    day = date(2026, 11, 20)
+    assert plan_review(load_example("minimal").spec, day)["updated"] == "2026-11-20"
+    assert plan_review(load_example("saved-reports").spec, day)["updated"] == "2026-12-01"
 
 
 # Hostile text is only text
