@@ -141,15 +141,15 @@ def check_prometheus(documents: list[Document], exists: Exists) -> Problems:
 
 
 def check_jobs(cluster: Cluster, documents: list[Document], scraped: frozenset[str]) -> Problems:
-    """Check that every service with metrics has a scrape job, or a monitor, and that nothing else is kept by it."""
+    """Check that every service with metrics has a job, or a monitor, that keeps its pods and a port of theirs."""
     config = next((each for each in documents if each.at(("scrape_configs",)) is not None), None)
     if config is not None:
-        yield from _jobs(config, scraped)
+        yield from _jobs(cluster, config, scraped)
     elif any(cluster.kind("PodMonitor", "ServiceMonitor")):
         yield from _monitors(cluster, scraped)
 
 
-def _jobs(config: Document, scraped: frozenset[str]) -> Problems:
+def _jobs(cluster: Cluster, config: Document, scraped: frozenset[str]) -> Problems:
     jobs = {str(job.get("job_name")): index for index, job in enumerate(items(config.at(("scrape_configs",))))}
     for name in sorted(scraped - jobs.keys()):
         what = f"no job scrapes {name}"
@@ -157,19 +157,28 @@ def _jobs(config: Document, scraped: frozenset[str]) -> Problems:
     for name in sorted(scraped & jobs.keys()):
         place = ("scrape_configs", jobs[name], "relabel_configs")
         for index, rule in enumerate(items(config.at(place))):
-            if _by_name(rule) and not _keeps(rule, name):
-                what = f"the job {name} keeps no pod that is called {name}"
-                yield Problem(config.path, what, f"regex: {name}", "scrape", config.line((*place, index, "regex")))
+            known = _known(cluster, rule, name)
+            if known and not any(_keeps(rule, value) for value in known):
+                what = f"the job {name} keeps nothing: {rule.get('regex')} matches none of {', '.join(sorted(known))}"
+                yield Problem(config.path, what, "correct the regex", "scrape", config.line((*place, index, "regex")))
 
 
-def _by_name(rule: Value) -> bool:
+def _known(cluster: Cluster, rule: Value, name: str) -> set[str]:
+    """Give the values that a label can have which a job keeps targets by; nothing where the bundle does not know."""
+    found = cluster.selected({"app.kubernetes.io/name": name})
+    values = {
+        "__meta_kubernetes_pod_label_app_kubernetes_io_name": {name},
+        "__meta_kubernetes_pod_container_port_name": {port for pods in found for port in pods.ports},
+        "__meta_kubernetes_pod_container_port_number": {str(port) for pods in found for port in pods.ports.values()},
+    }
     sources = rule.get("source_labels")
-    return bool(rule.get("action") == "keep") and sources == ["__meta_kubernetes_pod_label_app_kubernetes_io_name"]
+    single = str(sources[0]) if isinstance(sources, list) and len(sources) == 1 else ""
+    return values.get(single, set()) if rule.get("action") == "keep" else set()
 
 
-def _keeps(rule: Value, name: str) -> bool:
+def _keeps(rule: Value, value: str) -> bool:
     try:
-        return re.fullmatch(str(rule.get("regex", "(.*)")), name) is not None
+        return re.fullmatch(str(rule.get("regex", "(.*)")), value) is not None
     except re.error:
         return False
 

@@ -39,15 +39,23 @@ def _selectors(cluster: Cluster) -> Problems:
     for document in cluster.kind(*_SELECTORS):
         path = _SELECTORS[kind_of(document)]
         labels = document.at(path)
-        if labels and not cluster.selected(labels):
+        if labels and _looks_here(cluster, document) and not cluster.selected(labels):
             what = f"{_called(document)} selects {_printed(labels)}, and no pod of the bundle has that"
             yield _at(document, path, what, "give both the same labels", "selector")
     for document in cluster.kind("ServiceMonitor"):
         labels = labels_of(document.at(("spec", "selector", "matchLabels")))
         services = (labels_of(each.at(("metadata", "labels"))) for each in cluster.kind("Service"))
-        if not any(labels.items() <= found.items() for found in services):
+        if _looks_here(cluster, document) and not any(labels.items() <= found.items() for found in services):
             what = f"{_called(document)} selects {_printed(labels)}, and no Service of the bundle has that"
             yield _at(document, ("spec", "selector"), what, "give both the same labels", "selector")
+
+
+def _looks_here(cluster: Cluster, document: Document) -> bool:
+    """Say whether an object is about pods of ours: a monitor may look for exporters in another namespace."""
+    own = {kustomization.at(("namespace",)) for kustomization in cluster.kustomizations.values()} | {None}
+    named = document.at(("spec", "namespaceSelector", "matchNames"))
+    looked = named if isinstance(named, list) else [document.at(("metadata", "namespace"))]
+    return not own.isdisjoint(map(str, looked)) or None in looked
 
 
 def _printed(labels: Value) -> str:
@@ -150,9 +158,10 @@ def _monitored_ports(cluster: Cluster) -> Problems:
     for document in cluster.kind("PodMonitor"):
         found = cluster.selected(document.at(("spec", "selector", "matchLabels")))
         for index, endpoint in enumerate(items(document.at(("spec", "podMetricsEndpoints")))):
-            if found and "port" in endpoint and not any(pods.opens(endpoint["port"]) for pods in found):
-                what = f"{_called(document)} scrapes port {endpoint['port']}, which its pods do not open"
-                yield _at(document, ("spec", "podMetricsEndpoints", index, "port"), what, _opened(found), "scrape")
+            key = "port" if "port" in endpoint else "portNumber"
+            if found and not any(pods.opens(endpoint.get(key)) for pods in found):
+                what = f"{_called(document)} scrapes port {endpoint.get(key)}, which its pods do not open"
+                yield _at(document, ("spec", "podMetricsEndpoints", index, key), what, _opened(found), "scrape")
 
 
 def _references(cluster: Cluster) -> Problems:

@@ -15,30 +15,54 @@ from devops_tasks.plan import Plan
 Exists = Callable[[str], bool]
 
 _DOCUMENT = r"tasks\.md"
-_PAGES = r"runbooks/.*\.md"
 _POLICIES = r"security/network-policies\.yml"
-_OVERLAYS = r"overlays/[^/]+/kustomization\.yaml"
+_ALERTS = r"monitoring/alert-rules(?:\.test)?\.yml"
+_OPERATOR = r"monitoring/prometheus-operator\.yml"
+_ALERTMANAGER = r"monitoring/alertmanager\.yml"
+_README = r"monitoring/README\.md"
 _TRAFFIC = r"delivery/traffic/.*\.yml"
-_RULES = r"monitoring/(?:alert-rules|recording-rules|.*-operator|.*rules?)(?:\.test)?\.ya?ml"
-_ROUTING = r"monitoring/alertmanager\.yml"
-_BACKUP = r"disaster-recovery/.*"
+_ALERT_PAGES = r"runbooks/alerts/.*\.md"
+_OPERATION_PAGES = r"runbooks/operations/.*\.md"
+_RENEWAL = r"runbooks/operations/certificate-renewal\.md"
 
 _PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (r"services\[\d+\]\.image", (_OVERLAYS,)),
-    (r"services\[\d+\]\.host", (_TRAFFIC, r"overlays/production/certificates\.yml", r"delivery/.*\.sh", _PAGES)),
-    (r"(?:databases|caches|queues|external_services)\[\d+\]\.cidr|platform\.load_balancer\.cidr", (_POLICIES,)),
-    (r"(?:databases|caches)\[\d+\]\.host", (_BACKUP, r"database/.*", r"security/secrets\.yml", _PAGES)),
-    (r"queues\[\d+\]\.(?:topic|group)", (_RULES, r"monitoring/dashboard\.json", _PAGES)),
-    (r"databases\[\d+\]\.backup\..*", (_BACKUP, _PAGES)),
-    (r"platform\.gateway", (_TRAFFIC, _PAGES)),
-    (r"platform\.secret_store", (r"security/secrets\.yml",)),
-    (r"monitoring\.(?:runbooks|dashboards)", (_RULES, _ROUTING, _PAGES)),
-    (r"contacts\..*", (_ROUTING, _PAGES)),
-    (r"cost\..*", (r"cost/.*",)),
+    (r"services\[\d+\]\.image", (r"overlays/[^/]+/kustomization\.yaml",)),
+    (r"services\[\d+\]\.host", (_TRAFFIC, r"overlays/production/certificates\.yml", _RENEWAL)),
+    (r"services\[\d+\]\.requests_per_second", ()),
+    (r"(?:databases|caches|queues)\[\d+\]\.hosts?", ()),
+    (r"(?:databases|caches|queues|external_services)\[\d+\]\.cidr", (_DOCUMENT, _POLICIES)),
+    (
+        r"queues\[\d+\]\.(?:topic|group)",
+        (
+            _DOCUMENT,
+            _ALERTS,
+            _OPERATOR,
+            r"monitoring/recording-rules\.yml",
+            _ALERT_PAGES,
+        ),
+    ),
+    (r"databases\[\d+\]\.backup\.to", ()),
+    (r"platform\.load_balancer\.cidr", (_DOCUMENT, _POLICIES)),
+    (r"platform\.gateway", (_DOCUMENT, _POLICIES, _TRAFFIC)),
+    (r"platform\.tls_issuer", (_DOCUMENT, _RENEWAL)),
+    (r"platform\.secret_store", (_DOCUMENT, r"security/secrets\.yml")),
+    (r"monitoring\.(?:runbooks|dashboards)", (_DOCUMENT, _ALERTS, _OPERATOR)),
+    (r"monitoring\.heartbeat|contacts\.webhook", (_ALERTMANAGER, _README)),
+    (r"cost\.notify", (_DOCUMENT, r"cost/.*")),
+    (r"contacts\.on_call", (_DOCUMENT, _ALERT_PAGES, _OPERATION_PAGES)),
+    (r"contacts\.channel", (_DOCUMENT, _ALERTMANAGER, _ALERT_PAGES)),
+    (r"contacts\.pager", (_DOCUMENT, _ALERTMANAGER, _README, _ALERT_PAGES)),
 )
-"""Where a key is written beside the document, as patterns of keys and of paths; a test holds it against the bundle."""
+"""Where a key is written, as patterns of keys and of paths; any other key stands in the document alone.
+
+A test decides every key of several specs, one after the other, and compares the files that change with this table.
+"""
 
 _MARK = re.compile(r"\bundecided\b|to be decided", re.IGNORECASE)
+_LABELLED = re.compile(r"queues\[\d+\]\.(?:topic|group)")
+"""Keys that stand as the value of a label in queries, beside other things on the same page that are undecided."""
+
+_LABEL = '="undecided"'
 _LITERAL = re.compile(r"\bundecided\.invalid\b")
 
 
@@ -52,14 +76,18 @@ class Undecided(NamedTuple):
 
 def find_undecided(plan: Plan, files: Mapping[str, str], exists: Exists) -> list[Undecided]:
     """List every undecided key of the plan, and every parent document that is not there."""
-    marked = [path for path, text in files.items() if _MARK.search(text)]
+    marked = {path: text for path, text in files.items() if _MARK.search(text)}
     keys = [Undecided(each["key"], each["doc"], tuple(_standing(each["key"], marked))) for each in plan["undecided"]]
     return [*_parents(plan, files, exists), *keys]
 
 
-def _standing(key: str, marked: Iterable[str]) -> Iterator[str]:
-    patterns = [_DOCUMENT, *(path for name, paths in _PLACES if re.fullmatch(name, key) for path in paths)]
-    return (path for path in marked if any(re.fullmatch(pattern, path) for pattern in patterns))
+def _standing(key: str, marked: Mapping[str, str]) -> Iterator[str]:
+    patterns = next((paths for name, paths in _PLACES if re.fullmatch(name, key)), (_DOCUMENT,))
+    label = _LABELLED.fullmatch(key)
+    for path, text in marked.items():
+        written = label is None or _LABEL in text or path == "tasks.md"
+        if written and any(re.fullmatch(pattern, path) for pattern in patterns):
+            yield path
 
 
 def _parents(plan: Plan, files: Mapping[str, str], exists: Exists) -> Iterator[Undecided]:

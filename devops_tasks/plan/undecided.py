@@ -1,11 +1,12 @@
 """What nobody has decided yet: the literal that stands for it in a manifest, and the list that ``check`` prints."""
 
-from collections.abc import Iterator
-from typing import TypedDict
+from collections.abc import Callable, Iterator
+from typing import Any, TypedDict
 
 from devops_tasks.errors import KeyPath, key_text
 from devops_tasks.fields import Record, attribute
-from devops_tasks.spec import Spec
+from devops_tasks.spec import MetricsBackup, Spec
+from devops_tasks.units import Duration
 
 HOST = "undecided.invalid"
 NAME = "undecided"
@@ -44,18 +45,36 @@ def _walk(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
 
 def _moot(spec: Spec, path: KeyPath) -> bool:
     """Say whether a key needs no decision because another key made it meaningless."""
-    match path:
-        case ("services", int(index), "host" | "requests_per_second"):
-            return spec.services[index].kind == "worker"
-        case ("platform", "gateway" | "tls_issuer" | "edge") | ("platform", "load_balancer", "cidr"):
-            return all(service.kind == "worker" for service in spec.services)
-        case ("contacts", "webhook"):
-            return spec.contacts.pager != "webhook"
-        case ("platform", "secret_store"):
-            return spec.platform.secrets != "external-secrets" or not any(one.secrets for one in spec.services)
-        case ("databases" | "caches" as group, int(index), "cidr" | "host"):
-            return bool(getattr(spec, group)[index].hosting == "in-cluster")
-        case ("databases" | "caches" as group, int(index), "selector"):
-            return bool(getattr(spec, group)[index].hosting == "managed")
-        case _:
-            return False
+    rule = _MOOT.get(".".join("*" if isinstance(step, int) else step for step in path))
+    holder: Any = spec
+    for step in path[:-1]:
+        holder = holder[step] if isinstance(step, int) else getattr(holder, attribute(step))
+    return rule is not None and rule(spec, holder)
+
+
+def _unserved(spec: Spec, _holder: object) -> bool:
+    return all(service.kind == "worker" for service in spec.services)
+
+
+def _metrics_kept(spec: Spec, backup: MetricsBackup) -> bool:
+    return isinstance(backup.keep, Duration) and backup.keep <= spec.monitoring.retention
+
+
+_MOOT: dict[str, Callable[[Spec, Any], bool]] = {
+    "services.*.host": lambda _, service: service.kind == "worker",
+    "services.*.requests_per_second": lambda _, service: service.kind == "worker",
+    **{f"{group}.*.{name}": lambda _, store: store.hosting == "in-cluster"
+       for group in ("databases", "caches") for name in ("cidr", "host")},
+    **{f"{group}.*.selector": lambda _, store: store.hosting == "managed" for group in ("databases", "caches")},
+    "platform.gateway": _unserved,
+    "platform.tls_issuer": _unserved,
+    "platform.edge": _unserved,
+    "platform.load_balancer.cidr": lambda spec, _: spec.platform.gateway is not None or _unserved(spec, _),
+    "platform.secret_store": lambda spec, platform: (
+        platform.secrets != "external-secrets" or not any(service.secrets for service in spec.services)
+    ),
+    "backup.metrics.store": _metrics_kept,
+    "cost.notify": lambda _, cost: cost.budget is None,
+    "contacts.webhook": lambda _, contacts: contacts.pager != "webhook",
+}  # fmt: skip
+"""When a key needs no decision, asked of the spec and of the group that the key stands in."""
