@@ -79,6 +79,11 @@ class Field(NamedTuple):
     later: bool = False
 
     @property
+    def sample(self) -> Tree:
+        """The example as a value: without the quotes that it needs in a file."""
+        return self.example.strip('"') if isinstance(self.example, str) else self.example
+
+    @property
     def question(self) -> str:
         """What the wizard asks; the one-line doc where no better question is written."""
         return self.ask or f"{self.doc}?"

@@ -39,7 +39,7 @@ def _field(field: Field, path: str) -> Schema:
     if field.default is not MISSING:
         said["default"] = _value(schema, field.default)
     if field.example is not MISSING:
-        said["examples"] = [_value(schema, field.example.strip('"'))]
+        said["examples"] = [_value(schema, field.sample)]
     return {**said, **(schema if field.required else _or_null(schema))}
 
 

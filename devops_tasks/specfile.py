@@ -13,7 +13,8 @@ import yaml
 
 from devops_tasks.defaults import complete
 from devops_tasks.errors import Fault, KeyPath, Problem, UserError, key_text
-from devops_tasks.fields import Builder, Kind, Tree, prune, shape_at
+from devops_tasks.fields import Builder, Kind, Nested, Shape, Tree, prune, shape_at
+from devops_tasks.filters import yaml_text
 from devops_tasks.rules import check_spec
 from devops_tasks.spec import SPEC, Spec
 
@@ -23,6 +24,8 @@ MOST_DEPTH = 40
 Event = Any
 """An event of the YAML parser, which has no type of its own worth naming."""
 _LINE_BREAK = re.compile("\r\n|[\r\n\u0085\u2028\u2029]")  # those of YAML 1.1, by which its marks count
+_PLAIN = re.compile(r"[A-Za-z/](?:[^\W_]|[_/.,;()'?!+*=$%&|~<>@\"-]|:(?=[^\s])|(?<=[^\s])#| (?! |$))*")
+_LOOKS_TYPED = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 _RESERVED = frozenset("@`%")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -212,6 +215,51 @@ def _count(tree: Tree) -> int:
     return 1 + sum(_count(item) for item in tree) if isinstance(tree, list) else 1
 
 
+def spec_text(tree: Tree, schema: str) -> str:
+    """Write a valid tree as a person would: groups apart, quotes where needed, the schema for editors first."""
+    groups = ("\n".join(_lines(shape_at(SPEC, (name,)), name, tree[name])) for name in tree)
+    return f"# yaml-language-server: $schema={schema}\n" + "\n\n".join(groups) + "\n"
+
+
+def _lines(shape: Shape | None, name: str, tree: Tree) -> Iterator[str]:
+    if not tree or isinstance(tree, str):
+        yield f"{name}: {_inline(shape, tree)}"
+    elif isinstance(tree, dict):
+        yield f"{name}:"
+        yield from (f"  {line}" for line in _group(shape, tree))
+    else:
+        yield f"{name}:"
+        for index, item in enumerate(tree):
+            yield from _item(shape and shape_at(shape, (index,)), item)
+
+
+def _group(shape: Shape | None, tree: dict[str, Tree]) -> Iterator[str]:
+    for name, value in tree.items():
+        yield from _lines(shape and shape_at(shape, (name,)), _quote(name), value)
+
+
+def _item(shape: Shape | None, item: Tree) -> Iterator[str]:
+    lines = list(_group(shape, item)) if item and isinstance(item, dict) else [_inline(shape, item)]
+    for index, line in enumerate(lines):
+        yield f"    {line}" if index else f"  - {line}"
+
+
+def _inline(shape: Shape | None, tree: Tree) -> str:
+    if not isinstance(tree, str):
+        return "{}" if isinstance(tree, dict) else "[]"
+    if isinstance(shape, Nested) and shape.scalar:
+        shape = shape.record.fields[shape.scalar].shape
+    # A quantity, a number or a switch is not meant as text; quotes would only be in the reader's way.
+    typed = isinstance(shape, Kind) and not shape.free and not isinstance(shape.parse(tree), str)
+    return tree if typed and not tree.startswith("- ") else _quote(tree)
+
+
+def _quote(text: str) -> str:
+    """Leave text as it is only where every version of YAML reads that very text, whatever follows it."""
+    plain = _PLAIN.fullmatch(text) and text.casefold() not in _LOOKS_TYPED
+    return text if plain else yaml_text(text)
+
+
 def override(source: Source, assignments: tuple[str, ...]) -> Source:
     """Apply ``key=value`` assignments; raises ``UserError`` with every one that cannot be applied.
 
@@ -270,12 +318,12 @@ def load_spec(source: Source) -> Loaded:
     """Build the complete spec of a source; raises ``UserError`` with every fault, each at its place."""
     written = Builder()
     written.build(SPEC, source.tree)
-    _refuse(source, written.faults)
+    refuse(source, written.faults)
     tree = complete(prune(source.tree))
     builder = Builder()
     spec: Spec = builder.build(SPEC, tree)
-    _refuse(source, [_underivable(fault) for fault in builder.faults[:1]])
-    _refuse(source, list(check_spec(spec)))
+    refuse(source, [_underivable(fault) for fault in builder.faults[:1]])
+    refuse(source, list(check_spec(spec)))
     return Loaded(spec, tree, source)
 
 
@@ -284,7 +332,8 @@ def _underivable(fault: Fault) -> Fault:
     return fault._replace(what=f"no default can be made from the other keys: {fault.what}", mend="write it")
 
 
-def _refuse(source: Source, faults: list[Fault]) -> None:
+def refuse(source: Source, faults: list[Fault]) -> None:
+    """Raise ``UserError`` with every fault, in the order of the file; do nothing where there is none."""
     if faults:
         problems = [_locate(source, fault) for fault in faults]
         raise UserError(*sorted(problems, key=lambda problem: (problem.where, problem.line, problem.column)))

@@ -12,7 +12,8 @@ from devops_tasks import specfile
 from devops_tasks.errors import Problem, UserError
 from devops_tasks.fields import Tree
 from devops_tasks.spec import SLUG, TARGET
-from devops_tasks.specfile import Loaded, load_spec, override, parse_spec, read_spec
+from devops_tasks.specfile import Loaded, load_spec, override, parse_spec, read_spec, spec_text
+from tests.tools import ROOT
 
 MINIMAL = """\
 feature:
@@ -405,6 +406,92 @@ def test_no_tree_ever_breaks_the_reading(tree: dict[str, Tree]) -> None:
     source = specfile.Source("s.yaml", tree, {})
     with pytest.raises(UserError):
         load_spec(source)
+
+
+# Writing
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("Saved Reports", "Saved Reports"),
+        ("@dana", '"@dana"'),
+        ("#channel", '"#channel"'),
+        ("24", '"24"'),
+        ("1.30", '"1.30"'),
+        ("On", '"On"'),
+        ("null", '"null"'),
+        ("Reports: saved", '"Reports: saved"'),
+        ("ends with:", '"ends with:"'),
+        ("a # b", '"a # b"'),
+        ("C#", "C#"),
+        ("a:b", "a:b"),
+        ("two  spaces", '"two  spaces"'),
+        ("it's", "it's"),
+        ('say "hi"', 'say "hi"'),
+        ("- item", '"- item"'),
+        ("{{ x }}", '"{{ x }}"'),
+        ("back\\slash", '"back\\\\slash"'),
+        ("Café für 日本", "Café für 日本"),
+    ],
+)
+def test_text_is_quoted_where_it_must_be_and_only_there(text: str, written: str) -> None:
+    assert spec_text({"feature": {"name": text}}, "s.json").splitlines()[2] == f"  name: {written}"
+
+
+@pytest.mark.parametrize(
+    ("tree", "lines"),
+    [
+        (
+            {"experiment": {"primary_metric": {"target": "+20%"}}},
+            ["experiment:", "  primary_metric:", "    target: +20%"],
+        ),
+        (
+            {"experiment": {"primary_metric": {"target": "- 5 %"}}},
+            ["experiment:", "  primary_metric:", '    target: "- 5 %"'],
+        ),
+        ({"sprint": {"capacity": "26"}}, ["sprint:", "  capacity: 26"]),
+        ({"overview": {"security_review": "off"}}, ["overview:", "  security_review: off"]),
+        ({"platform": {"kubernetes": "1.30"}}, ["platform:", '  kubernetes: "1.30"']),
+        (
+            {"services": [{"name": "a", "staging": {"cpu": "2"}}]},
+            ["services:", "  - name: a", "    staging:", "      cpu: 2"],
+        ),
+        ({"services": [{"name": "a", "needs": []}]}, ["services:", "  - name: a", "    needs: []"]),
+        ({"done": ["Tell: all", "Rest"]}, ["done:", '  - "Tell: all"', "  - Rest"]),
+        ({"caches": "none"}, ["caches: none"]),
+    ],
+)
+def test_a_spec_is_written_as_a_person_would(tree: Tree, lines: list[str]) -> None:
+    first, *rest = spec_text(tree, "s.json").splitlines()
+    assert first == "# yaml-language-server: $schema=s.json"
+    assert rest == lines
+
+
+@pytest.mark.parametrize("example", sorted(ROOT.glob("examples/*.yaml")), ids=lambda path: path.stem)
+def test_an_example_that_is_written_again_is_the_same_spec(example: Path) -> None:
+    tree = read_spec(example).tree
+    assert parse(spec_text(tree, "s.json")) == tree
+
+
+FREE = st.text(
+    st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="\ufeff\ufffe\uffff")
+    | st.sampled_from("#:-@ \"'"),
+    min_size=1,
+)
+
+
+@given(FREE, FREE, FREE)
+def test_hostile_text_that_is_written_reads_back_as_itself(name: str, line: str, item: str) -> None:
+    tree = {
+        "feature": {"name": name, "engineer": line},
+        "experiment": {"hypothesis": f"{line}\n{name}", "guardrails": [item, line]},
+        "services": [{"name": "a", "config": {"KEY": item}}],
+    }
+    text = spec_text(tree, "s.json")
+    assert parse(text) == tree
+    for other in (yaml.SafeLoader, yaml.CSafeLoader):
+        assert yaml.load(text, Loader=other) == tree  # noqa: S506 - safe loaders
 
 
 @given(st.text())
