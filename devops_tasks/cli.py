@@ -89,6 +89,49 @@ def generate(
 
 
 @app.command()
+def init(
+    file: Annotated[
+        Path, typer.Argument(metavar="[FILE]", help="The spec to write; devops-tasks.yaml by default.")
+    ] = Path("devops-tasks.yaml"),
+    no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; say what would have to be written.")] = False,
+    today: Today = "",
+) -> None:
+    """Ask for what a spec needs, write it, and generate its bundle beside it."""
+    from devops_tasks.bootstrap import check_free, create_spec
+    from devops_tasks.generate import plan_folder, write_folder
+    from devops_tasks.wizard import ask_spec, check_terminal
+
+    _date(today)
+    check_free(file)
+    check_terminal(str(file), no_input=no_input)
+    try:
+        answers = ask_spec()
+    except (EOFError, KeyboardInterrupt):
+        print(f"stopped, and nothing was written; begin again with: devops-tasks init {file}", file=sys.stderr)
+        raise typer.Exit(130) from None
+    source = create_spec(file, answers)
+    print(f"create    {file}")
+    bundle, report = plan_folder(_renderer(), source, file.parent, today)
+    _print_reports([write_folder(bundle, report)], as_json=False, diff=False)
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The feature's folder: a new one, or an empty one.")],
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="The feature's spec; it is copied into the folder.")],
+    today: Today = "",
+    as_json: Json = False,
+) -> None:
+    """Start a feature's folder: requirements.md, design.md, devops/design.md, and the bundle in devops/."""
+    from devops_tasks.bootstrap import create_feature
+    from devops_tasks.specfile import read_spec
+
+    _date(today)
+    report = create_feature(_renderer(), read_spec(spec), folder, today)
+    _print_reports([report], as_json=as_json, diff=False)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of a spec, by which editors complete and check."""
     from devops_tasks.schema import spec_schema
