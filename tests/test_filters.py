@@ -62,6 +62,29 @@ def test_yaml_reads_back_as_the_same_string(text: str) -> None:
     assert yaml.safe_load(f"- {filters.yaml_text(text)} # comment\n") == [text]
 
 
+@_hostile
+def test_a_yaml_block_reads_back_as_the_same_string(text: str) -> None:
+    for several in (text, f"  {text}\n{text}", f"{text}\n\n  {text}\n", f"{text} \n{text}"):
+        block = filters.yaml_block(several, 4)
+        assert yaml.safe_load(f"- key:\n  expr: {block}\n  next: 1\n") == [{"key": None, "expr": several, "next": 1}]
+
+
+def test_a_yaml_block_keeps_lines_as_people_wrote_them() -> None:
+    assert filters.yaml_block("a\n  b", 4) == "|-\n    a\n      b"
+    assert filters.yaml_block("  a\nand\n  b", 4) == "|2-\n      a\n    and\n      b"
+
+
+@pytest.mark.parametrize("text", ["0", "0.5", "-3", "12000.25"])
+def test_a_number_is_printed_as_it_is(text: str) -> None:
+    assert filters.number(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "1e3", "007", ".5", "5.", "1, 2", "NaN", "1 "])
+def test_what_is_no_number_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no number"):
+        filters.number(text)
+
+
 @pytest.mark.parametrize("value", [True, False, 3000, 0])
 def test_yaml_keeps_numbers_and_booleans(value: object) -> None:
     assert yaml.safe_load(filters.yaml(value)) is value or yaml.safe_load(filters.yaml(value)) == value  # type: ignore[arg-type]

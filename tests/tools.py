@@ -41,6 +41,7 @@ CUSTOM_GROUPS = (
     "monitoring.coreos.com",
 )
 
+SERVICE_ACCOUNT_FILE = "service-account"
 WORKFLOW_SCHEMAS = {"github-workflows": [], "gitlab-ci": ["--data-transform", "gitlab-ci"]}
 
 
@@ -130,6 +131,15 @@ def amtool_check_config(path: Path) -> str:
     return findings("amtool", ["check-config", path])
 
 
+def amtool_route(path: Path, labels: Mapping[str, str]) -> list[str]:
+    """Name the receivers that Alertmanager sends an alert with these labels to."""
+    pairs = [f"{name}={value}" for name, value in labels.items()]
+    done = run("amtool", ["config", "routes", "test", f"--config.file={path}", *pairs])
+    if done.returncode:
+        raise ToolFailedError(done.stdout + done.stderr)
+    return done.stdout.strip().split(",")
+
+
 @contextmanager
 def without_discovery(folder: Path, name: str, target: Mapping[str, str] | None = None) -> Iterator[Path]:
     """Copy the folder, replacing each Kubernetes discovery in its configuration by one static target.
@@ -140,6 +150,7 @@ def without_discovery(folder: Path, name: str, target: Mapping[str, str] | None 
     with tempfile.TemporaryDirectory() as temporary:
         copy = Path(temporary, "monitoring")
         shutil.copytree(folder, copy)
+        (copy / SERVICE_ACCOUNT_FILE).touch()
         config = copy / name
         content = replace_discovery(yaml.safe_load(config.read_text("utf-8")), target)
         config.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
@@ -149,6 +160,8 @@ def without_discovery(folder: Path, name: str, target: Mapping[str, str] | None 
 def replace_discovery(node: object, target: Mapping[str, str] | None) -> object:
     if isinstance(node, list):
         return [replace_discovery(item, target) for item in node]
+    if isinstance(node, str) and node.startswith("/var/run/secrets/kubernetes.io/serviceaccount/"):
+        return SERVICE_ACCOUNT_FILE
     if not isinstance(node, dict):
         return node
     replaced = {key: replace_discovery(value, target) for key, value in node.items() if key != "kubernetes_sd_configs"}

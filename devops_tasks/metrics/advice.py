@@ -351,21 +351,23 @@ ADVICE: dict[str, Advice] = {
     ),
 }
 
+_QUERY = Check("What is counted?", "promql", "%query")
 CUSTOM = Advice(
     "%metric of %service is %side %threshold.",
     "What that means for users is known to the team that chose the metric.",
-    (_PODS, _LOGS, _RELEASES),
-    (Check("Look at the query of the rule below: what it counts says where to look."),),
+    (_QUERY, _PODS, _LOGS, _RELEASES),
+    (Check("Find what the query counts: that says where to look."),),
     _ANY_RELEASE,
 )
 FEATURE = Advice(
     "%metric of %service is %side %threshold.",
     "What that means for users is known to the team that chose the metric.",
     (
+        _QUERY,
         Check("Are the pods up, and since when?", "bash", f"{_KUBECTL} get pods --output wide"),
         _EVENTS,
     ),
-    (Check("Look at the query of the rule below: what it counts says where to look."),),
+    (Check("Find what the query counts: that says where to look."),),
     _ANY_RELEASE,
 )
 TARGETS = Advice(

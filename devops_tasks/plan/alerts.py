@@ -38,6 +38,8 @@ class Row(NamedTuple):
     query: str | None = None
     asked: bool = False
     guardrail: bool = False
+    usual: bool = True
+    """Whether it has the severity that its metric usually has; another one becomes part of the alert's name."""
 
 
 class Condition(TypedDict):
@@ -108,7 +110,10 @@ def plan_rows(spec: Spec) -> list[Row]:
             else:
                 base = rows.get(key) or _base(spec, alert, subject, severity)
                 rows[key] = _overlaid(base, alert)
-    return sorted(rows.values(), key=lambda row: (_ORDER.get(row.metric, len(_ORDER)), row.metric))
+    asked = {(row.metric, row.subject.key) for row in rows.values() if row.asked}
+    asked |= {(each.metric, subject.key) for each in spec.rollback.criteria for subject in subjects}
+    found = [row._replace(asked=(row.metric, row.subject.key) in asked) for row in rows.values()]
+    return sorted(found, key=lambda row: (_ORDER.get(row.metric, len(_ORDER)), row.metric))
 
 
 def plan_criteria_rows(spec: Spec) -> list[Row]:
@@ -197,7 +202,7 @@ def alert_name(row: Row) -> str:
     if row.guardrail:
         return f"{stem}Rollback{metric}"
     name = f"{stem}{metric}{'High' if row.side == 'above' else 'Low'}"
-    return name if row.severity == default_severity(row.metric) else name + row.severity.capitalize()
+    return name if row.usual else name + row.severity.capitalize()
 
 
 def plan_alert(spec: Spec, row: Row, name: str) -> AlertPlan:
@@ -318,11 +323,13 @@ def _base(spec: Spec, alert: Alert, subject: Subject, severity: str) -> Row:
         if default["metric"] == alert.metric:
             row = _default_row(default, subject)
             action = row.action if severity == row.severity else _ACTIONS[severity]
-            return row._replace(severity=severity, action=action)
+            return row._replace(severity=severity, action=action, usual=severity == row.severity)
     side, threshold = _written(alert)
-    queries = {other.service: other.query for other in spec.alerts if other.metric == alert.metric and other.query}
+    alike = [other for other in spec.alerts if other.metric == alert.metric and not other.skip]
+    queries = {other.service: other.query for other in alike if other.query}
     query = alert.query or queries.get(alert.service) or next(iter(queries.values()))
-    return Row(alert.metric, subject, side, threshold, DEFAULT_FOR, severity, _ACTIONS[severity], query)
+    row = Row(alert.metric, subject, side, threshold, DEFAULT_FOR, severity, _ACTIONS[severity], query)
+    return row._replace(usual=severity == (alike[0].severity or default_severity(alert.metric)))
 
 
 def _written(row: Alert | Criterion) -> tuple[str, Quantity]:

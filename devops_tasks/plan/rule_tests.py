@@ -4,6 +4,7 @@ Alerts read recorded series, so a test gives them those series directly and load
 """
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from math import gcd
 from typing import TypedDict
@@ -15,6 +16,7 @@ from devops_tasks.units import Duration, plain
 _MINUTE = 60
 _NEAR = Decimal("0.001")
 _SECONDS = ((1, "1s"), (60, "1m 0s"), (3600, "1h 0m 0s"), (86400, "1d 0h 0m 0s"))
+_SILENT = 'count(ALERTS{alertstate="firing",metric!~"targets|series|watchdog"}) or vector(0)'
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 
 
@@ -33,13 +35,19 @@ class Expected(TypedDict):
     firing: int
 
 
+class Carried(TypedDict):
+    """The labels and annotations of one alert that fires."""
+
+    labels: dict[str, str]
+    annotations: dict[str, str]
+
+
 class Fired(TypedDict):
-    """One alert with all that it carries when it fires at a time."""
+    """The alerts of one name that fire at a time, with all that they carry."""
 
     alert: str
     at: str
-    labels: dict[str, str]
-    annotations: dict[str, str]
+    alerts: list[Carried]
     action: str | None
 
 
@@ -63,84 +71,131 @@ def plan_rule_tests(alerts: list[AlertPlan], sources: dict[str, list[SourceSerie
     """Plan the tests of all alerts; ``sources`` are the source series of each alert that watches for missing ones."""
     step = gcd(_MINUTE, *(int(alert["for_"]["seconds"]) for alert in alerts))
     cases = [_no_data(alerts, step)]
-    for alert in alerts:
-        if alert["conditions"]:
-            cases += _threshold_cases(alert, step)
-        elif alert["kind"] == "targets":
-            cases += _targets_cases(alert, step)
-        elif alert["kind"] == "series":
-            cases += _metrics_cases(alert, sources[alert["name"]], step)
-        else:
-            cases.append(_case(f"{alert['name']} always fires", [], fired=[_fired(alert, {}, "1", "0s")]))
+    for service in dict.fromkeys(alert["subject"] for alert in alerts):
+        own = [alert for alert in alerts if alert["subject"] == service]
+        for batch in _batches([alert for alert in own if alert["conditions"]]):
+            cases += _threshold_cases(batch, step)
+        for alert in own:
+            cases += _silence_cases(alert, sources, step)
     return {"interval": Duration(Decimal(step)).promql, "cases": cases}
 
 
+def _batches(alerts: list[AlertPlan]) -> list[list[AlertPlan]]:
+    """Share out alerts so that no two of a batch compare one series, which can have one value at a time only."""
+    batches: list[list[AlertPlan]] = []
+    for alert in alerts:
+        value = _named(alert["conditions"][0])
+        free = (batch for batch in batches if value not in [_named(each["conditions"][0]) for each in batch])
+        batch = next(free, None)
+        if batch is None:
+            batches.append([alert])
+        else:
+            batch.append(alert)
+    return batches
+
+
+def _silence_cases(alert: AlertPlan, sources: dict[str, list[SourceSeries]], step: int) -> list[Case]:
+    match alert["kind"]:
+        case "targets":
+            return _targets_cases(alert, step)
+        case "series":
+            return _metrics_cases(alert, sources[alert["name"]], step)
+        case "watchdog":
+            return [_case(f"{alert['name']} always fires", [], fired=[_fired(alert, [{}], "1", "0s")])]
+        case _:
+            return []
+
+
 def _no_data(alerts: list[AlertPlan], step: int) -> Case:
-    longest = max(int(alert["for_"]["seconds"]) for alert in alerts) + step
-    silent = [alert for alert in alerts if alert["conditions"]]
-    return _case(
-        "without data no threshold is crossed",
-        [],
-        expected=[_expect(alert, longest, 0) for alert in silent],
-    )
+    longest = Duration(Decimal(max(map(_wait, alerts)) + step)).promql
+    silent: Expected = {"expr": _SILENT, "at": longest, "firing": 0}
+    return _case("without data no threshold is crossed", [], [silent])
 
 
-def _threshold_cases(alert: AlertPlan, step: int) -> list[Case]:
-    name, wait = alert["name"], int(alert["for_"]["seconds"])
-    value, *guards = alert["conditions"]
-    over, under, clean, printed = _beyond(value), _short_of(value), *_clean(alert)
-    met = [_series(guard, _limit(guard), wait, step) for guard in guards]
-    expected = [_expect(alert, wait, 1)]
-    if wait:
-        expected.insert(0, _expect(alert, wait - step, 0))
+def _threshold_cases(alerts: list[AlertPlan], step: int) -> list[Case]:
+    service = alerts[0]["service"]
+    wait = max(_wait(alert) for alert in alerts) + step
+    guarded = [alert for alert in alerts if len(alert["conditions"]) > 1]
+    met = _guards(alerts, wait, step, _limit)
+    at = [_series(alert["conditions"][0], _short_of(alert["conditions"][0]), wait, step) for alert in alerts]
+    beyond = [_series(alert["conditions"][0], _beyond(alert["conditions"][0]), wait, step) for alert in alerts]
+    clean = [_series(alert["conditions"][0], _clean(alert)[0], wait, step) for alert in alerts]
+    few = [_series(alert["conditions"][0], _beyond(alert["conditions"][0]), wait, step) for alert in guarded]
     cases = [
-        _case(f"{name} fires just {alert['side']} its threshold", [_series(value, over, wait, step), *met], expected),
+        _case(f"{service}: silent at each threshold", [*at, *met], [_expect(alert, wait, 0) for alert in alerts]),
         _case(
-            f"{name} is silent at its threshold",
-            [_series(value, under, wait, step), *met],
-            [_expect(alert, wait + step, 0)],
+            f"{service}: just beyond each threshold, once its time is over",
+            [*beyond, *met],
+            [expected for alert in alerts for expected in _rising(alert, step)],
         ),
         _case(
-            f"{name} says what it should",
-            [_series(value, clean, wait, step), *met],
-            fired=[_fired(alert, value["labels"], printed, Duration(Decimal(wait)).promql)],
+            f"{service}: what each alert says",
+            [*clean, *met],
+            fired=[
+                _fired(alert, [alert["conditions"][0]["labels"]], _clean(alert)[1], _end(alert)) for alert in alerts
+            ],
         ),
     ]
-    for guard in guards:
-        few = [_series(value, over, wait, step), _series(guard, _short_of(guard), wait, step)]
-        cases.append(_case(f"{name} waits for enough events", few, [_expect(alert, wait + step, 0)]))
+    if guarded:
+        silent = [_expect(alert, wait, 0) for alert in guarded]
+        few += _guards(guarded, wait, step, _short_of)
+        cases.append(_case(f"{service}: a few events are no alarm", few, silent))
     return cases
 
 
+def _guards(alerts: list[AlertPlan], wait: int, step: int, value: Callable[[Condition], str]) -> list[Series]:
+    """Give the guards' series; alerts may share one."""
+    guards = [guard for alert in alerts for guard in alert["conditions"][1:]]
+    return list({_named(guard): _series(guard, value(guard), wait, step) for guard in guards}.values())
+
+
+def _rising(alert: AlertPlan, step: int) -> list[Expected]:
+    wait = _wait(alert)
+    return [*([_expect(alert, wait - step, 0)] if wait else []), _expect(alert, wait, 1)]
+
+
+def _wait(alert: AlertPlan) -> int:
+    return int(alert["for_"]["seconds"])
+
+
+def _end(alert: AlertPlan) -> str:
+    return Duration(Decimal(_wait(alert))).promql
+
+
 def _targets_cases(alert: AlertPlan, step: int) -> list[Case]:
-    wait = int(alert["for_"]["seconds"])
-    name, labels = alert["name"], alert["labels"]
+    wait, name, labels = _wait(alert), alert["name"], alert["labels"]
     up = f'up{{namespace="{labels["namespace"]}",job="{labels["job"]}",pod="{labels["job"]}-0"}}'
-    end = Duration(Decimal(wait)).promql
     return [
-        _case(f"{name} is silent while a target is up", [_values(up, "1", wait, step)], [_expect(alert, wait, 0)]),
+        _case(f"{name}: silent while a target is up", [_values(up, "1", wait, step)], [_expect(alert, wait, 0)]),
         _case(
-            f"{name} fires when every target is down",
+            f"{name}: fires when every target is down",
             [_values(up, "0", wait, step)],
             [_expect(alert, wait - step, 0)],
-            [_fired(alert, {}, "1", end)],
+            [_fired(alert, [{}], "1", _end(alert))],
         ),
-        _case(f"{name} fires when there is no target", [], [_expect(alert, wait, 1)]),
+        _case(f"{name}: fires when there is no target", [], [_expect(alert, wait, 1)]),
     ]
 
 
 def _metrics_cases(alert: AlertPlan, sources: list[SourceSeries], step: int) -> list[Case]:
-    wait = int(alert["for_"]["seconds"])
-    name = alert["name"]
+    wait, name = _wait(alert), alert["name"]
     there = [_values(source["sample"], "1", wait, step) for source in sources]
-    cases = [_case(f"{name} is silent while every series is there", there, [_expect(alert, wait, 0)])]
-    for position, source in enumerate(sources):
-        others = there[:position] + there[position + 1 :]
-        labels = {"series": source["metric"], **dict(re.findall(r'(\w+)="([^"]*)"', source["selector"]))}
-        fired = _fired(alert, labels, "1", Duration(Decimal(wait)).promql)
-        case = f"{name} names {source['metric']} where {source['selector']} is missing"
-        cases.append(_case(case, others, [_expect(alert, wait - step, 0)], [fired]))
-    return cases
+    missing = [
+        {"series": source["metric"], **dict(re.findall(r'(\w+)="([^"]*)"', source["selector"]))} for source in sources
+    ]
+    return [
+        _case(f"{name}: silent while every series is there", there, [_expect(alert, wait, 0)]),
+        _case(
+            f"{name}: names each series that is missing",
+            [],
+            [_expect(alert, wait - step, 0)],
+            [
+                _fired(
+                    alert, [labels for n, labels in enumerate(missing) if labels not in missing[:n]], "1", _end(alert)
+                )
+            ],
+        ),
+    ]
 
 
 def _case(
@@ -150,8 +205,12 @@ def _case(
 
 
 def _series(condition: Condition, value: str, wait: int, step: int) -> Series:
+    return _values(_named(condition), value, wait, step)
+
+
+def _named(condition: Condition) -> str:
     labels = ",".join(f'{name}="{text}"' for name, text in condition["labels"].items())
-    return _values(f"{condition['series']}{{{labels}}}", value, wait, step)
+    return f"{condition['series']}{{{labels}}}"
 
 
 def _values(series: str, value: str, wait: int, step: int) -> Series:
@@ -163,12 +222,17 @@ def _expect(alert: AlertPlan, seconds: int, firing: int) -> Expected:
     return {"expr": f"count({alerts}) or vector(0)", "at": Duration(Decimal(seconds)).promql, "firing": firing}
 
 
-def _fired(alert: AlertPlan, labels: dict[str, str], printed: str, end: str) -> Fired:
+def _fired(alert: AlertPlan, each: list[dict[str, str]], printed: str, end: str) -> Fired:
     return {
         "alert": alert["name"],
         "at": end,
-        "labels": {**labels, **alert["labels"]},
-        "annotations": {name: _printed(text, labels, printed) for name, text in alert["annotations"].items()},
+        "alerts": [
+            {
+                "labels": {**labels, **alert["labels"]},
+                "annotations": {name: _printed(text, labels, printed) for name, text in alert["annotations"].items()},
+            }
+            for labels in each
+        ],
         "action": alert["action"],
     }
 

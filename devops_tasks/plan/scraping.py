@@ -24,6 +24,7 @@ class Scraping(TypedDict):
     namespaces_pattern: str
     monitoring_namespace: str
     cluster_namespaces: list[str]
+    every_namespace: list[str]
     scrape_interval: str
     evaluation_interval: str
     retention: str
@@ -60,6 +61,7 @@ class Routing(TypedDict):
 def plan_scraping(spec: Spec, subjects: list[Subject]) -> Scraping:
     """Plan the scrape jobs: the pods of each service that has metrics, and the exporters that the rules read."""
     namespaces = [spec.platform.namespaces.production, spec.platform.namespaces.staging]
+    cluster = sorted({spec.monitoring.namespace, "kube-system"})
     databases = [database.name for database in spec.databases]
     queues = sorted({queue["queue"] for subject in subjects for queue in subject.queues})
     return {
@@ -67,7 +69,8 @@ def plan_scraping(spec: Spec, subjects: list[Subject]) -> Scraping:
         "namespaces": namespaces,
         "namespaces_pattern": "|".join(namespaces),
         "monitoring_namespace": spec.monitoring.namespace,
-        "cluster_namespaces": sorted({spec.monitoring.namespace, "kube-system"}),
+        "cluster_namespaces": cluster,
+        "every_namespace": list(dict.fromkeys([*namespaces, *cluster])),
         "scrape_interval": spec.monitoring.scrape_interval.promql,
         "evaluation_interval": spec.monitoring.evaluation_interval.promql,
         "retention": spec.monitoring.retention.promql,
