@@ -1,0 +1,374 @@
+"""A small cluster for scripts to be run against: it speaks enough of Kubernetes' API for the real kubectl.
+
+So the flags, the templates and the patches of a script are judged by kubectl itself. Pods come and go at once: a
+Deployment has as many ready pods as it wants, or none if it is broken. `port-forward` alone is no request of this
+kind; a wrapper around kubectl answers it with a web server of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from tests.tools import tool
+
+Object = dict[str, Any]
+
+RESOURCES = {
+    "v1": ("pods", "services"),
+    "apps/v1": ("deployments", "replicasets"),
+    "autoscaling/v2": ("horizontalpodautoscalers",),
+    "batch/v1": ("cronjobs", "jobs"),
+    "discovery.k8s.io/v1": ("endpointslices",),
+    "gateway.networking.k8s.io/v1": ("httproutes",),
+}
+KINDS = {
+    "pods": "Pod",
+    "services": "Service",
+    "deployments": "Deployment",
+    "replicasets": "ReplicaSet",
+    "horizontalpodautoscalers": "HorizontalPodAutoscaler",
+    "cronjobs": "CronJob",
+    "jobs": "Job",
+    "endpointslices": "EndpointSlice",
+    "httproutes": "HTTPRoute",
+}
+CONTEXT = "test-cluster"
+NAMESPACE = "reports"
+
+_WRAPPER = """#!/bin/sh
+case " $* " in
+*" port-forward "*) exec {python} -m tests.port_forward "$@" ;;
+*) exec {kubectl} "$@" ;;
+esac
+"""
+
+
+class Refusal(Exception):  # noqa: N818 - the server refuses; nothing is wrong
+    """A request that the server does not carry out."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Cluster:
+    """What the cluster holds; `before_patch` is called with each patch, as somebody else who is at work."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], Object] = {}
+        self.broken: set[str] = set()
+        self.not_answering: set[str] = set()
+        self.before_patch: Callable[[str, str], None] = lambda _resource, _name: None
+        self.patches: list[tuple[str, str]] = []
+
+    def add_service(self, name: str, blue: int = 3, green: int = 3, weights: tuple[int, int] = (100, 0)) -> None:
+        """Add both colours of a service, their autoscalers and the route between them."""
+        for colour, replicas in (("blue", blue), ("green", green)):
+            self.add_deployment(f"{name}-{colour}", replicas, name)
+            self.add("horizontalpodautoscalers", f"{name}-{colour}", {"minReplicas": 3, "maxReplicas": 10})
+        backends = [
+            {"name": f"{name}-{colour}", "port": 80, "weight": weight}
+            for colour, weight in zip(("blue", "green"), weights, strict=True)
+        ]
+        self.add("httproutes", name, {"rules": [{"backendRefs": backends}]})
+
+    def add_deployment(self, name: str, replicas: int, service: str) -> None:
+        self.add("deployments", name, {"replicas": replicas}, {"app.kubernetes.io/name": service})
+
+    def add(self, resource: str, name: str, spec: Object, labels: Mapping[str, str] | None = None) -> None:
+        version = next(version for version, names in RESOURCES.items() if resource in names)
+        self.objects[resource, name] = {
+            "apiVersion": version,
+            "kind": KINDS[resource],
+            "metadata": {"name": name, "namespace": NAMESPACE, "generation": 1, "labels": dict(labels or {}),
+                         "resourceVersion": "1", "uid": f"{resource}-{name}"},
+            "spec": spec,
+        }  # fmt: skip
+
+    def weights(self, name: str) -> tuple[int, int]:
+        blue, green = self.objects["httproutes", name]["spec"]["rules"][0]["backendRefs"]
+        return blue["weight"], green["weight"]
+
+    def set_weights(self, name: str, *weights: int) -> None:
+        backends = self.objects["httproutes", name]["spec"]["rules"][0]["backendRefs"]
+        for backend, weight in zip(backends, weights, strict=True):
+            backend["weight"] = weight
+
+    def replicas(self, name: str) -> int:
+        return int(self.objects["deployments", name]["spec"]["replicas"])
+
+    def find(self, resource: str, name: str) -> Object:
+        if (resource, name) not in self.objects:
+            raise Refusal(404, f'{resource} "{name}" not found')
+        return self._alive(resource, self.objects[resource, name])
+
+    def list(self, resource: str, selector: str, name: str = "") -> list[Object]:
+        if resource == "endpointslices":
+            return [self._slice(selector.partition("=")[2])]
+        if resource == "pods":
+            return self._pods(selector)
+        wanted = dict(part.split("=") for part in selector.split(",") if "=" in part)
+        return [
+            self._alive(resource, item)
+            for (kind, own), item in self.objects.items()
+            if kind == resource and name in {"", own} and wanted.items() <= item["metadata"]["labels"].items()
+        ]
+
+    def patch(self, resource: str, name: str, kind: str, body: Any) -> Object:
+        self.before_patch(resource, name)
+        item = self.find(resource, name)
+        if kind == "application/json-patch+json":
+            _patch_json(item, body)
+        else:
+            _patch_merge(item, body)
+        item["metadata"]["generation"] += 1
+        self.patches.append((resource, name))
+        return self._alive(resource, item)
+
+    def scale(self, name: str, replicas: int) -> None:
+        self.find("deployments", name)["spec"]["replicas"] = replicas
+
+    def ready(self, deployment: str) -> int:
+        if deployment in self.broken or ("deployments", deployment) not in self.objects:
+            return 0
+        return self.replicas(deployment)
+
+    def _alive(self, resource: str, item: Object) -> Object:
+        generation = item["metadata"]["generation"]
+        if resource == "deployments":
+            ready = self.ready(item["metadata"]["name"])
+            item["status"] = {
+                "observedGeneration": generation,
+                **{key: item["spec"]["replicas"] for key in ("replicas", "updatedReplicas")},
+                **{key: ready for key in ("readyReplicas", "availableReplicas") if ready},
+            }
+        if resource == "httproutes":
+            conditions = [
+                {"type": name, "status": "True", "observedGeneration": generation} for name in ("Accepted", "ResolvedRefs")
+            ]
+            item["status"] = {"parents": [{"conditions": conditions}]}
+        return item
+
+    def _slice(self, service: str) -> Object:
+        pods = [f"{service}-{number}" for number in range(self.ready(service))]
+        endpoints = [{"addresses": [pod], "conditions": {"ready": True}, "targetRef": {"name": pod}} for pod in pods]
+        metadata = {"name": f"{service}-x", "namespace": NAMESPACE}
+        # A Service without pods has null here, and not an empty list.
+        return {
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata,
+            "addressType": "IPv4", "endpoints": endpoints or None, "ports": [],
+        }  # fmt: skip
+
+    def _pods(self, selector: str) -> list[Object]:
+        service = selector.partition("=")[2]
+        names = [
+            f"{name}-{number}"
+            for (kind, name), item in self.objects.items()
+            if kind == "deployments" and item["metadata"]["labels"].get("app.kubernetes.io/name") == service
+            for number in range(self.ready(name))
+        ]
+        return [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": NAMESPACE}} for name in names]
+
+
+def _patch_merge(target: Object, patch: Object) -> None:
+    for key, value in patch.items():
+        if isinstance(value, dict):
+            _patch_merge(target.setdefault(key, {}), value)
+        else:
+            target[key] = value
+
+
+def _patch_json(target: Object, operations: list[Object]) -> None:
+    changed = json.loads(json.dumps(target))
+    for operation in operations:
+        *steps, last = operation["path"].strip("/").split("/")
+        holder: Any = changed
+        for step in steps:
+            holder = holder[int(step)] if isinstance(holder, list) else holder[step]
+        if operation["op"] == "test" and holder.get(last) != operation["value"]:
+            raise Refusal(422, f"testing path {operation['path']} failed")
+        if operation["op"] == "replace" and last not in holder:
+            raise Refusal(422, f"nothing to replace at {operation['path']}")
+        if operation["op"] != "test":
+            holder[last] = operation["value"]
+    target.update(changed)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    cluster: Cluster
+
+    def log_message(self, *_arguments: object) -> None:
+        """Keep quiet."""
+
+    def do_GET(self) -> None:
+        address = urlsplit(self.path)
+        query = {key: values[0] for key, values in parse_qs(address.query).items()}
+        if "watch" in query:
+            self._watch(address.path, query)
+        else:
+            self._reply(lambda: _answer(self.cluster, address.path, query))
+
+    def do_PATCH(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        _, resource, name, part = _place(urlsplit(self.path).path)
+        kind = self.headers["Content-Type"].split(";")[0]
+        if part == "scale":
+            self.cluster.scale(name, body["spec"]["replicas"])
+            self._reply(lambda: _scale(self.cluster, name))
+        else:
+            self._reply(lambda: self.cluster.patch(resource, name, kind, body))
+
+    def _reply(self, answer: Callable[[], Object]) -> None:
+        try:
+            code, body = 200, answer()
+        except Refusal as refusal:
+            code = refusal.code
+            body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": str(refusal), "code": code,
+                    "reason": "NotFound" if code == 404 else "Invalid"}  # fmt: skip
+        text = json.dumps(body).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def _watch(self, path: str, query: dict[str, str]) -> None:
+        _, resource, _, _ = _place(path)
+        name = query.get("fieldSelector", "").removeprefix("metadata.name=")
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        events = [{"type": "ADDED", "object": item} for item in self.cluster.list(resource, "", name)]
+        if "sendInitialEvents" in query:
+            annotations = {"k8s.io/initial-events-end": "true"}
+            metadata = {"resourceVersion": "1", "annotations": annotations}
+            mark = {"apiVersion": "apps/v1", "kind": KINDS[resource], "metadata": metadata}
+            events.append({"type": "BOOKMARK", "object": mark})
+        self.wfile.write("".join(json.dumps(event) + "\n" for event in events).encode())
+        self.wfile.flush()
+        # A watch that ends at once is an error to the client.
+        time.sleep(2)
+        self.close_connection = True
+
+
+def _place(path: str) -> tuple[str, str, str, str]:
+    """Read the API's version, the resource, a name and its part out of an address; what is not there is empty."""
+    steps = path.strip("/").split("/")
+    group, rest = (steps[1], steps[2:]) if steps[0] == "api" else ("/".join(steps[1:3]), steps[3:])
+    rest = rest[2:] if rest[:1] == ["namespaces"] else rest
+    resource, name, part = (*rest, "", "", "")[:3]
+    return group, resource, name, part
+
+
+def _answer(cluster: Cluster, path: str, query: dict[str, str]) -> Object:
+    if path == "/api":
+        return {"kind": "APIVersions", "versions": ["v1"]}
+    if path == "/apis":
+        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(name) for name in RESOURCES if "/" in name]}
+    version, resource, name, part = _place(path)
+    if not resource:
+        return _resources(version)
+    if part == "scale":
+        return _scale(cluster, name)
+    if name:
+        return cluster.find(resource, name)
+    items = cluster.list(resource, query.get("labelSelector", ""), query.get("fieldSelector", "").partition("=")[2])
+    return {"kind": f"{KINDS[resource]}List", "apiVersion": version, "metadata": {"resourceVersion": "1"}, "items": items}
+
+
+def _group(version: str) -> Object:
+    name = version.partition("/")[0]
+    entry = {"groupVersion": version, "version": version.partition("/")[2]}
+    return {"name": name, "versions": [entry], "preferredVersion": entry}
+
+
+def _resources(version: str) -> Object:
+    verbs = ["get", "list", "patch", "watch", "update"]
+    short = {"httproutes": ["httproute"]}
+    items = [
+        {"name": name, "singularName": KINDS[name].lower(), "namespaced": True, "kind": KINDS[name], "verbs": verbs,
+         "shortNames": short.get(name, [])}
+        for name in RESOURCES.get(version, ())
+    ]  # fmt: skip
+    if version == "apps/v1":
+        items.append({"name": "deployments/scale", "singularName": "", "namespaced": True, "kind": "Scale",
+                      "group": "autoscaling", "version": "v1", "verbs": verbs, "shortNames": []})  # fmt: skip
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": items}
+
+
+def _scale(cluster: Cluster, name: str) -> Object:
+    replicas = cluster.find("deployments", name)["spec"]["replicas"]
+    return {
+        "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"replicas": replicas}, "status": {"replicas": replicas},
+    }  # fmt: skip
+
+
+class Machine:
+    """A shell at which scripts are run, with kubectl for the one cluster."""
+
+    def __init__(self, folder: Path, cluster: Cluster, address: str) -> None:
+        self.folder = folder
+        self.cluster = cluster
+        self.environment = {
+            "PATH": f"{folder / 'bin'}:/usr/bin:/bin",
+            "HOME": str(folder),
+            "KUBECONFIG": str(folder / "kubeconfig"),
+            "KUBE_CONTEXT": CONTEXT,
+            "NAMESPACE": NAMESPACE,
+            "PYTHONPATH": str(Path(__file__).parent.parent),
+            "NOT_ANSWERING": str(folder / "not-answering"),
+            "DEADLINE": "5",
+        }
+        self._set_up(address)
+
+    def _set_up(self, address: str) -> None:
+        config = {
+            "apiVersion": "v1", "kind": "Config",
+            "clusters": [{"name": "test", "cluster": {"server": address}}],
+            "users": [{"name": "test", "user": {"token": "none"}}],
+            "contexts": [{"name": CONTEXT, "context": {"cluster": "test", "user": "test"}}],
+        }  # fmt: skip
+        (self.folder / "kubeconfig").write_text(json.dumps(config))
+        wrapper = self.folder / "bin" / "kubectl"
+        wrapper.parent.mkdir()
+        wrapper.write_text(_WRAPPER.format(python=tool("python"), kubectl=tool("kubectl")))
+        wrapper.chmod(0o755)
+
+    def run(self, script: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a script off a terminal; an environment variable that is given as empty is not set."""
+        (self.folder / "not-answering").write_text("\n".join(self.cluster.not_answering))
+        variables = {name: value for name, value in {**self.environment, **environment}.items() if value}
+        return subprocess.run(
+            ["/usr/bin/env", "bash", str(script), *arguments], env=variables, capture_output=True, text=True,
+            stdin=subprocess.DEVNULL, timeout=60, check=False,
+        )  # fmt: skip
+
+
+@contextmanager
+def machine(folder: Path) -> Iterator[Machine]:
+    """Start a cluster, and a machine with kubectl that reaches it."""
+    cluster = Cluster()
+    handler = type("Handler", (_Handler,), {"cluster": cluster})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield Machine(folder, cluster, f"http://127.0.0.1:{server.server_port}")
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
