@@ -5,6 +5,7 @@ Must not: asking, overwriting, printing.
 """
 
 import json
+import os
 import shutil
 import tempfile
 from datetime import date
@@ -34,6 +35,9 @@ def check_free(path: Path) -> None:
     """Refuse to write a spec where something is already; raises ``UserError``."""
     if path.exists() or path.is_symlink():
         raise UserError(Problem(str(path), "is there already", "name another file, or edit this one", "exists"))
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK)):
+        raise UserError(Problem(str(above), "is no folder that can be written", "name a file elsewhere", "unwritable"))
 
 
 def create_spec(path: Path, tree: Tree) -> Source:

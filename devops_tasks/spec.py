@@ -140,7 +140,8 @@ class Feature(Record):
                     example="Saved Reports")  # fmt: skip
     engineer: str = key(text("a person", 200), "Who owns the infrastructure work", required=True,
                         ask="Which engineer owns the infrastructure work?", example='"@dana"')  # fmt: skip
-    slug: str = key(SLUG, "The short name that every resource carries", derived=True)
+    slug: str = key(SLUG, "The short name that every resource carries", derived=True,
+                    ask="What is its short name, in lower-case letters, digits and '-'?")  # fmt: skip
     id: str | None = key(text("an id", 200), "The feature's id in the tracker", example="FEAT-1024")
     team: str = key(LABEL, "The team that owns the feature, as a label", derived=True)
 
@@ -292,7 +293,8 @@ class Production(Record):
 class Service(Record):
     """One deployable."""
 
-    name: str = key(NAME, "The service's name", required=True, example="reports-api")
+    name: str = key(NAME, "The service's name", required=True, ask="What is the service called?",
+                    example="reports-api")  # fmt: skip
     kind: str = key(choice("api", "web", "worker"), "What sort of service it is", default="api",
                     ask="Is it an api, a web front end or a worker?")  # fmt: skip
     image: str | None = key(IMAGE, "The container image, with its tag", undecided=True,

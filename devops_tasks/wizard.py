@@ -72,7 +72,12 @@ class _Prompt:
         """Ask for a line of text until it is valid."""
         hint = f"(for example {question.sample})" if question.sample else None
         asked = self.library.text(
-            message, default=question.default, validate=question.judge, instruction=hint, output=self.output
+            message,
+            default=question.default,
+            validate=question.judge,
+            validate_while_typing=False,  # an answer is judged when it is given
+            instruction=hint,
+            output=self.output,
         )
         return str(asked.unsafe_ask()).strip()
 
@@ -130,8 +135,14 @@ def complaint(answers: Tree, path: KeyPath) -> str:
         load_spec(Source("", _with_examples(answers), {}))
     except UserError as error:
         problems = [problem for problem in error.problems if path != _NAME or problem.key != key_text(_SLUG)]
-        return next((f"{problem.what}" + (f" ({problem.mend})" if problem.mend else "") for problem in problems), "")
+        return next((_message(problem, key_text(path)) for problem in problems), "")
     return ""
+
+
+def _message(problem: Problem, asked: str) -> str:
+    """Leave out the place: it is before the person's eyes, unless another key is at fault."""
+    key = "" if problem.key.startswith(asked) else problem.key
+    return str(problem._replace(where="", line=0, key=key))
 
 
 def _complete(answers: Tree) -> Tree:
