@@ -93,7 +93,7 @@ def test_steps_that_are_written_empty_stay_empty() -> None:
 
 def test_the_first_task_names_what_the_spec_has() -> None:
     assert steps("DO-001") == (
-        "Set up the database reports-db: PostgreSQL 16 (staging db.t3.medium; production db.r5.xlarge and 2 read replicas)",
+        "Set up the database reports-db: PostgreSQL 16 (staging db.t3.medium; production db.r5.xlarge and 2 read replicas)",  # noqa: E501
         "Configure Redis reports-cache for caching (staging cache.t3.micro; production cache.r5.large, cluster mode)",
         "Provision the load balancer (ALB), the Gateway and networking",
         "Set up monitoring and logging infrastructure",
