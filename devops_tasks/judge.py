@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from devops_tasks.checks import Bundle, Exists, Shell, Undecided, judge_bundle, severity
+from devops_tasks.checks.verdict import Bundle, Exists, Shell, Undecided, judge_bundle, severity
 from devops_tasks.disk import check_folder, read_bundle, read_lock
 from devops_tasks.errors import Problem, UserError
 from devops_tasks.lock import PATH, Lock

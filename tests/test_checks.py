@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, strategies as st
 from markdown_it import MarkdownIt
 
-from devops_tasks.checks import CODES, check_bundle
+from devops_tasks.checks import check_bundle
+from devops_tasks.checks.codes import CODES
 from devops_tasks.checks.documents import read_json, read_yaml
 from devops_tasks.checks.links import check_links, check_mentions, folders_and_files, parent_paths
 from devops_tasks.checks.markdown import Link, read_page, slug, uneven_rows
@@ -18,6 +19,7 @@ from devops_tasks.checks.residue import check_residue
 from devops_tasks.checks.rules import Comparison, first_comparison, read_query
 from devops_tasks.checks.syntax import check_scripts, read_texts
 from devops_tasks.errors import Problem
+from devops_tasks.plan import plan_bundle
 from tests.bundles import EXAMPLES, example, load_example
 
 if TYPE_CHECKING:
@@ -426,7 +428,7 @@ def test_what_is_no_text_is_told_and_not_looked_at_again() -> None:
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_generate_finds_nothing_in_the_examples(name: str) -> None:
     loaded = load_example(name)
-    assert check_bundle(loaded.tree, {}, example(name)) == []
+    assert check_bundle(loaded.tree, plan_bundle(loaded.spec), example(name)) == []
 
 
 def test_generate_finds_what_a_template_may_do_wrong() -> None:
