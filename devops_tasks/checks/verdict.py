@@ -1,0 +1,109 @@
+"""All checks of a bundle on disk, in turn: what ``devops-tasks check`` asks.
+
+Lives here: the order of the checks, and what the spec tells them. Every kind of finding is a row of :data:`CODES`.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from devops_tasks.checks import contradictions as against
+from devops_tasks.checks.cluster import read_cluster
+from devops_tasks.checks.codes import CODES, Code, severity
+from devops_tasks.checks.documents import Document, read_documents
+from devops_tasks.checks.links import Exists, check_kustomizations, check_links, check_mentions, parent_paths
+from devops_tasks.checks.monitoring import Watched, check_alerts, check_jobs, check_prometheus, check_queries
+from devops_tasks.checks.objects import check_objects
+from devops_tasks.checks.residue import check_residue, texts_of
+from devops_tasks.checks.rules import Rule, read_rules
+from devops_tasks.checks.syntax import Shell, check_pages, check_scripts, read_texts
+from devops_tasks.checks.undecided import Undecided, check_strays, find_undecided
+from devops_tasks.errors import Problem
+from devops_tasks.fields import Tree
+from devops_tasks.plan import Plan
+from devops_tasks.spec import Spec
+
+__all__ = ["CODES", "Bundle", "Code", "Exists", "Shell", "Undecided", "Verdict", "judge_bundle", "severity"]
+
+
+class Bundle(NamedTuple):
+    """A bundle as it stands on disk, and the spec that it was made from."""
+
+    spec: Spec
+    tree: Tree
+    plan: Plan
+    contents: Mapping[str, bytes | Problem]
+
+
+class Verdict(NamedTuple):
+    """What was found: problems in the order of the files, and what nobody has decided."""
+
+    problems: list[Problem]
+    undecided: list[Undecided]
+
+
+def judge_bundle(bundle: Bundle, exists: Exists, shell: Shell | None = None) -> Verdict:
+    """Make every check on a bundle that people may have edited.
+
+    ``exists`` says what is on disk, in the bundle's folder and around it; ``shell`` parses a script, where one is at
+    hand.
+    """
+    files, problems = read_texts(bundle.contents)
+    documents, unread = read_documents(files)
+    undecided = find_undecided(bundle.plan, files, exists)
+    problems += [
+        *unread,
+        *check_pages(files),
+        *check_scripts(files, shell),
+        *_names(bundle, files, documents, exists),
+        *check_residue(files, texts_of(bundle.tree)),
+        *check_strays(files, undecided),
+        *_contradictions(bundle.spec, files, documents),
+    ]
+    return Verdict(sorted(set(problems), key=_place), undecided)
+
+
+def _place(problem: Problem) -> tuple[int, str, int, str]:
+    return (severity(problem) != "error", problem.where, problem.line, problem.what)
+
+
+def _names(bundle: Bundle, files: Mapping[str, str], documents: list[Document], exists: Exists) -> Iterator[Problem]:
+    cluster, rules = read_cluster(documents), list(read_rules(documents))
+    watched, scraped = _watched(bundle.spec), _scraped(bundle.spec)
+    yield from check_links(files, exists, parent_paths(bundle.plan["documents"].values()))
+    yield from check_kustomizations(files, exists)
+    yield from check_mentions(files, exists, texts_of(bundle.tree), spans=False)
+    yield from check_objects(cluster)
+    yield from check_queries(files, documents, rules, watched)
+    yield from check_alerts(rules, files, watched)
+    yield from check_prometheus(documents, exists)
+    yield from check_jobs(cluster, documents, scraped)
+
+
+def _watched(spec: Spec) -> Watched:
+    services = frozenset(service.name for service in spec.services)
+    stores = frozenset(store.name for group in (spec.databases, spec.caches, spec.queues) for store in group)
+    namespaces = {spec.platform.namespaces.staging, spec.platform.namespaces.production, spec.monitoring.namespace}
+    own = {store.namespace for group in (spec.databases, spec.caches) for store in group if store.namespace}
+    queries = "\n".join(alert.query for alert in spec.alerts if alert.query)
+    return Watched(services, services | stores | {spec.feature.slug}, frozenset(namespaces | own), queries)
+
+
+def _scraped(spec: Spec) -> frozenset[str]:
+    return frozenset(service.name for service in spec.services if service.metrics.convention != "none")
+
+
+def _contradictions(spec: Spec, files: Mapping[str, str], documents: list[Document]) -> Iterator[Problem]:
+    cluster = read_cluster(documents)
+    rules = [rule for rule in read_rules(documents) if _plain(rule)]
+    yield from against.check_rules(rules)
+    yield from against.check_scaling(spec, cluster, rules)
+    yield from against.check_environments(cluster, files)
+    yield from against.check_budgets(cluster)
+    yield from against.check_tasks(spec, files)
+    yield from against.check_backups(spec)
+    yield from against.check_dates(spec)
+
+
+def _plain(rule: Rule) -> bool:
+    """Say whether a rule stands in a plain file: the operator's object repeats it."""
+    return rule.path[0] == "groups"
