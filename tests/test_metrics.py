@@ -95,8 +95,8 @@ def test_advice_says_everything_in_sentences(metric: str) -> None:
 
 def test_percent_is_the_only_sign_that_stands_for_something() -> None:
     assert (
-        fill('"${CONTEXT:?}" {{ $value }} 5%% of %service', {"service": "api"})
-        == '"${CONTEXT:?}" {{ $value }} 5% of api'
+        fill('"${KUBE_CONTEXT:?}" {{ $value }} 5%% of %service', {"service": "api"})
+        == '"${KUBE_CONTEXT:?}" {{ $value }} 5% of api'
     )
 
 

@@ -312,7 +312,7 @@ def test_every_command_of_a_runbook_passes_shellcheck_and_names_its_cluster(
     (tmp_path / "commands.sh").write_text("#!/usr/bin/env bash\n" + "".join(sorted(commands)))
     assert tools.shellcheck(tmp_path / "commands.sh") == ""
     for command in commands:
-        assert '"${CONTEXT:?}"' in command
+        assert '"${KUBE_CONTEXT:?}"' in command
         if command.startswith("kubectl"):
             assert f"--namespace {load(name).spec.platform.namespaces.production} " in command
 

@@ -16,7 +16,10 @@ class Check(NamedTuple):
 
 
 class Advice(NamedTuple):
-    """The body of a runbook; ``rollback`` says when to take a release back, ``operations`` are the next pages."""
+    """The body of a runbook.
+
+    ``rollback`` says when to take a release back, and is empty for never; ``operations`` are the pages to go on with.
+    """
 
     meaning: str
     impact: str
@@ -27,7 +30,7 @@ class Advice(NamedTuple):
     operations: tuple[str, ...] = ()
 
 
-_KUBECTL = 'kubectl --context "${CONTEXT:?}" --namespace %namespace'
+_KUBECTL = 'kubectl --context "${KUBE_CONTEXT:?}" --namespace %namespace'
 _PODS = Check(
     "Are the pods up, and since when?",
     "bash",
@@ -67,6 +70,8 @@ _COLOURS_TRAFFIC = Check(
     "promql",
     "namespace_job_colour:http_requests:rate5m{%production}",
 )
+
+ROLLBACK = "Now: this alert is a criterion for it. During a release delivery/watch-rollout.sh does it by itself."
 
 ADVICE: dict[str, Advice] = {
     "latency_p95": Advice(
@@ -417,5 +422,5 @@ WATCHDOG = Advice(
         Check("It fires here and does not arrive: look at Alertmanager, its routes and its receivers."),
         Check("It does not fire: Prometheus does not evaluate its rules. Look at its log."),
     ),
-    "Never for this.",
+    "",
 )

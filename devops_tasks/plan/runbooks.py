@@ -3,7 +3,7 @@
 from typing import TypedDict
 
 from devops_tasks.metrics import fill
-from devops_tasks.metrics.advice import ADVICE, CUSTOM, FEATURE, SERIES, TARGETS, WATCHDOG, Advice, Check
+from devops_tasks.metrics.advice import ADVICE, CUSTOM, FEATURE, ROLLBACK, SERIES, TARGETS, WATCHDOG, Advice, Check
 from devops_tasks.plan.alerts import AlertPlan, Row, row_words
 from devops_tasks.plan.subjects import Subject
 from devops_tasks.spec import Spec
@@ -47,7 +47,7 @@ def plan_page(spec: Spec, alert: AlertPlan, row: Row | None, subjects: list[Subj
         "impact": fill(advice.impact, words),
         "checks": [_step(check, words) for check in advice.checks],
         "mends": [_step(mend, words) for mend in advice.mends],
-        "rollback": fill(advice.rollback, words),
+        "rollback": fill(ROLLBACK if alert["guardrail"] else advice.rollback, words),
         "mistaken": [fill(text, words) for text in advice.mistaken],
         "operations": list(advice.operations),
         "namespace": spec.platform.namespaces.production,
