@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from devops_tasks.checks import contradictions as against
-from devops_tasks.checks.cluster import read_cluster
+from devops_tasks.checks.cluster import Cluster, read_cluster
 from devops_tasks.checks.codes import CODES, Code, severity
+from devops_tasks.checks.commands import Known, check_commands, check_traffic
 from devops_tasks.checks.documents import Document, read_documents
 from devops_tasks.checks.links import Exists, check_kustomizations, check_links, check_mentions, parent_paths
 from devops_tasks.checks.monitoring import Watched, check_alerts, check_jobs, check_prometheus, check_queries
@@ -73,10 +74,18 @@ def _names(bundle: Bundle, files: Mapping[str, str], documents: list[Document], 
     yield from check_kustomizations(files, exists)
     yield from check_mentions(files, exists, texts_of(bundle.tree), spans=False)
     yield from check_objects(cluster)
+    yield from check_commands(files, _known(bundle.spec, cluster))
+    yield from check_traffic(cluster)
     yield from check_queries(files, documents, rules, watched)
     yield from check_alerts(rules, files, watched)
     yield from check_prometheus(documents, exists)
     yield from check_jobs(cluster, documents, scraped)
+
+
+def _known(spec: Spec, cluster: Cluster) -> Known:
+    services = frozenset(service.name for service in spec.services)
+    own = frozenset((spec.platform.namespaces.staging, spec.platform.namespaces.production))
+    return Known(cluster, services, own, _watched(spec).namespaces - own | {"kube-system"})
 
 
 def _watched(spec: Spec) -> Watched:

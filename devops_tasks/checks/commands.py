@@ -1,0 +1,134 @@
+"""Commands of scripts and pages: what they hand to kubectl must be an object of the bundle, in a namespace of it.
+
+Lives here: names in shell text. Must not: flags and syntax (``kubectl`` and ``shellcheck`` have them).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from devops_tasks.checks.cluster import Cluster, items, name_of
+from devops_tasks.checks.markdown import read_page
+from devops_tasks.errors import Problem
+
+Problems = Iterator[Problem]
+_KINDS = {
+    "certificate": "Certificate",
+    "cronjob": "CronJob",
+    "deployment": "Deployment",
+    "externalsecret": "ExternalSecret",
+    "horizontalpodautoscaler": "HorizontalPodAutoscaler",
+    "hpa": "HorizontalPodAutoscaler",
+    "httproute": "HTTPRoute",
+    "networkpolicy": "NetworkPolicy",
+    "pdb": "PodDisruptionBudget",
+    "poddisruptionbudget": "PodDisruptionBudget",
+    "service": "Service",
+    "serviceaccount": "ServiceAccount",
+    "svc": "Service",
+}
+_NAME = r"(?P<name>[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)(?![\w$.{/-])"
+_COMMAND = re.compile(r"\b(?:kubectl|kube)\b(?!\()(?:[^\n#]|\\\n)*")
+_OBJECT = re.compile(rf"(?<![\w/.-])(?P<kind>{'|'.join(_KINDS)})(?:/| ){_NAME}")
+_NAMESPACE = re.compile(rf"(?<!\S)(?:--namespace[ =]|-n ){_NAME}")
+_CONTAINER = re.compile(rf"(?<!\S)(?:--container[ =]|-c ){_NAME}")
+_SELECTED = re.compile(rf"\bapp\.kubernetes\.io/name={_NAME}")
+_LIST = re.compile(
+    r"^[ \t]*(?:readonly[ \t]+)?(?P<kind>services|deployments|workers)=\((?P<names>[a-z0-9 -]*)\)", re.MULTILINE
+)
+
+
+class Known(NamedTuple):
+    """What a command may name."""
+
+    cluster: Cluster
+    services: frozenset[str]
+    namespaces: frozenset[str]
+    others: frozenset[str]
+    """Namespaces that are not this feature's, whose objects the bundle cannot know."""
+
+
+class Shell(NamedTuple):
+    """A piece of shell text, and the line of its file before it."""
+
+    path: str
+    text: str
+    before: int
+
+    def line(self, position: int) -> int:
+        """Find the line of a position in the file."""
+        return self.before + self.text.count("\n", 0, position) + 1
+
+
+def check_commands(files: Mapping[str, str], known: Known) -> Problems:
+    """Check every name that a script, or a command of a page, gives to kubectl."""
+    for shell in _shells(files):
+        yield from _lists(shell, known)
+        for match in _COMMAND.finditer(shell.text):
+            yield from _command(shell, match, known)
+
+
+def _shells(files: Mapping[str, str]) -> Iterator[Shell]:
+    for path, text in files.items():
+        if path.endswith(".sh"):
+            yield Shell(path, text, 0)
+        elif path.startswith("runbooks/") and path.endswith(".md"):
+            fences = read_page(text).fences
+            yield from (Shell(path, each.text, each.line) for each in fences if each.language in {"bash", "sh"})
+
+
+def _lists(shell: Shell, known: Known) -> Problems:
+    deployments = {name_of(each) for each in known.cluster.kind("Deployment")}
+    for match in _LIST.finditer(shell.text):
+        allowed = deployments if match["kind"] == "deployments" else known.services
+        for name in match["names"].split():
+            if name not in allowed:
+                yield _problem(shell, match.start("names"), f"{name} is none of the {match['kind']} of the bundle")
+
+
+def _command(shell: Shell, command: re.Match[str], known: Known) -> Problems:
+    text, start = command[0], command.start()
+    namespace = _NAMESPACE.search(text)
+    if namespace and namespace["name"] not in known.namespaces | known.others:
+        what = f"{namespace['name']} is no namespace of this bundle"
+        yield _problem(shell, start + namespace.start(), what, "unknown-namespace")
+    if namespace and namespace["name"] not in known.namespaces:
+        return
+    for match in _OBJECT.finditer(text):
+        kind = _KINDS[match["kind"]]
+        if (kind, match["name"]) not in known.cluster.objects and _meant(shell, match["name"], known):
+            what = f"the command names {kind} {match['name']}, which the bundle does not have"
+            yield _problem(shell, start + match.start(), what)
+    for match in (*_CONTAINER.finditer(text), *_SELECTED.finditer(text)):
+        if match["name"] not in _containers(known) and _meant(shell, match["name"], known):
+            what = f"the command asks for {match['name']}, and no pod of the bundle is called that"
+            yield _problem(shell, start + match.start(), what)
+
+
+def _meant(shell: Shell, name: str, known: Known) -> bool:
+    """Say whether a name is meant for ours: on a page people may have written commands for other things as well."""
+    return not shell.path.endswith(".md") or name.startswith(tuple(known.services))
+
+
+def _containers(known: Known) -> set[str]:
+    names = {str(container.get("name")) for pods in known.cluster.pods for _, container in pods.containers}
+    return names | {pods.labels.get("app.kubernetes.io/name", "") for pods in known.cluster.pods}
+
+
+def _problem(shell: Shell, position: int, what: str, code: str = "unknown-object") -> Problem:
+    return Problem(shell.path, what, "use the name that it has", code, shell.line(position))
+
+
+def check_traffic(cluster: Cluster) -> Problems:
+    """Check that the state of every route is the share that the name of its file says."""
+    for route in cluster.all:
+        match = re.fullmatch(r"delivery/traffic/green-(\d{3})\.yml", route.path)
+        for index, rule in enumerate(items(route.at(("spec", "rules"))) if match else []):
+            backends = items(rule.get("backendRefs"))
+            weights = {str(each.get("name")).rpartition("-")[2]: each.get("weight", 1) for each in backends}
+            wanted = int(match[1]) if match else 0
+            if weights != {"blue": 100 - wanted, "green": wanted}:
+                told = ", ".join(f"{colour} {weight}" for colour, weight in weights.items())
+                what = f"HTTPRoute {name_of(route)} sends {told}, and the file is called green-{wanted:03}"
+                line = route.line(("spec", "rules", index, "backendRefs"))
+                yield Problem(route.path, what, f"blue {100 - wanted}, green {wanted}", "traffic-step", line)
