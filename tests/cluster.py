@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 from tests.tools import tool
@@ -45,6 +45,7 @@ CONTEXT = "test-cluster"
 NAMESPACE = "reports"
 
 _WRAPPER = """#!/bin/sh
+printf '%s\\n' "$(printf '%s' "$*" | tr '\\n' ' ')" >>{calls}
 case " $* " in
 *" port-forward "*) exec {python} -m tests.port_forward "$@" ;;
 *) exec {kubectl} "$@" ;;
@@ -61,14 +62,19 @@ class Refusal(Exception):  # noqa: N818 - the server refuses; nothing is wrong
 
 
 class Cluster:
-    """What the cluster holds; `before_patch` is called with each patch, as somebody else who is at work."""
+    """What the cluster holds, and what was done to it.
+
+    `before_patch` is called with each patch, as somebody else who is at work. The pods of a `broken` Deployment never
+    become ready, those of a `stuck` one never end, those of one that is `not_answering` are ready and answer errors.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], Object] = {}
         self.broken: set[str] = set()
         self.not_answering: set[str] = set()
         self.before_patch: Callable[[str, str], None] = lambda _resource, _name: None
-        self.patches: list[tuple[str, str]] = []
+        self.stuck: set[str] = set()
+        self.events: list[tuple[str, str, object]] = []
 
     def add_service(self, name: str, blue: int = 3, green: int = 3, weights: tuple[int, int] = (100, 0)) -> None:
         """Add both colours of a service, their autoscalers and the route between them."""
@@ -111,7 +117,7 @@ class Cluster:
             raise Refusal(404, f'{resource} "{name}" not found')
         return self._alive(resource, self.objects[resource, name])
 
-    def list(self, resource: str, selector: str, name: str = "") -> list[Object]:
+    def select(self, resource: str, selector: str, name: str = "") -> list[Object]:
         if resource == "endpointslices":
             return [self._slice(selector.partition("=")[2])]
         if resource == "pods":
@@ -123,19 +129,20 @@ class Cluster:
             if kind == resource and name in {"", own} and wanted.items() <= item["metadata"]["labels"].items()
         ]
 
-    def patch(self, resource: str, name: str, kind: str, body: Any) -> Object:
+    def patch(self, resource: str, name: str, kind: str, body: object) -> Object:
         self.before_patch(resource, name)
         item = self.find(resource, name)
         if kind == "application/json-patch+json":
-            _patch_json(item, body)
+            _patch_json(item, cast("list[Object]", body))
         else:
-            _patch_merge(item, body)
+            _patch_merge(item, cast("Object", body))
         item["metadata"]["generation"] += 1
-        self.patches.append((resource, name))
+        self.events.append(("patch", name, body))
         return self._alive(resource, item)
 
     def scale(self, name: str, replicas: int) -> None:
         self.find("deployments", name)["spec"]["replicas"] = replicas
+        self.events.append(("scale", name, replicas))
 
     def ready(self, deployment: str) -> int:
         if deployment in self.broken or ("deployments", deployment) not in self.objects:
@@ -148,12 +155,13 @@ class Cluster:
             ready = self.ready(item["metadata"]["name"])
             item["status"] = {
                 "observedGeneration": generation,
-                **{key: item["spec"]["replicas"] for key in ("replicas", "updatedReplicas")},
+                **dict.fromkeys(("replicas", "updatedReplicas"), item["spec"]["replicas"]),
                 **{key: ready for key in ("readyReplicas", "availableReplicas") if ready},
             }
         if resource == "httproutes":
             conditions = [
-                {"type": name, "status": "True", "observedGeneration": generation} for name in ("Accepted", "ResolvedRefs")
+                {"type": name, "status": "True", "observedGeneration": generation}
+                for name in ("Accepted", "ResolvedRefs")
             ]
             item["status"] = {"parents": [{"conditions": conditions}]}
         return item
@@ -174,9 +182,11 @@ class Cluster:
             f"{name}-{number}"
             for (kind, name), item in self.objects.items()
             if kind == "deployments" and item["metadata"]["labels"].get("app.kubernetes.io/name") == service
-            for number in range(self.ready(name))
+            for number in range(1 if name in self.stuck else self.ready(name))
         ]
-        return [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": NAMESPACE}} for name in names]
+        return [
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": NAMESPACE}} for name in names
+        ]
 
 
 def _patch_merge(target: Object, patch: Object) -> None:
@@ -249,7 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Connection", "close")
         self.end_headers()
-        events = [{"type": "ADDED", "object": item} for item in self.cluster.list(resource, "", name)]
+        events = [{"type": "ADDED", "object": item} for item in self.cluster.select(resource, "", name)]
         if "sendInitialEvents" in query:
             annotations = {"k8s.io/initial-events-end": "true"}
             metadata = {"resourceVersion": "1", "annotations": annotations}
@@ -275,7 +285,11 @@ def _answer(cluster: Cluster, path: str, query: dict[str, str]) -> Object:
     if path == "/api":
         return {"kind": "APIVersions", "versions": ["v1"]}
     if path == "/apis":
-        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(name) for name in RESOURCES if "/" in name]}
+        return {
+            "kind": "APIGroupList",
+            "apiVersion": "v1",
+            "groups": [_group(name) for name in RESOURCES if "/" in name],
+        }
     version, resource, name, part = _place(path)
     if not resource:
         return _resources(version)
@@ -283,8 +297,13 @@ def _answer(cluster: Cluster, path: str, query: dict[str, str]) -> Object:
         return _scale(cluster, name)
     if name:
         return cluster.find(resource, name)
-    items = cluster.list(resource, query.get("labelSelector", ""), query.get("fieldSelector", "").partition("=")[2])
-    return {"kind": f"{KINDS[resource]}List", "apiVersion": version, "metadata": {"resourceVersion": "1"}, "items": items}
+    items = cluster.select(resource, query.get("labelSelector", ""), query.get("fieldSelector", "").partition("=")[2])
+    return {
+        "kind": f"{KINDS[resource]}List",
+        "apiVersion": version,
+        "metadata": {"resourceVersion": "1"},
+        "items": items,
+    }
 
 
 def _group(version: str) -> Object:
@@ -343,8 +362,18 @@ class Machine:
         (self.folder / "kubeconfig").write_text(json.dumps(config))
         wrapper = self.folder / "bin" / "kubectl"
         wrapper.parent.mkdir()
-        wrapper.write_text(_WRAPPER.format(python=tool("python"), kubectl=tool("kubectl")))
+        wrapper.write_text(_WRAPPER.format(python=tool("python"), kubectl=tool("kubectl"), calls=self.folder / "calls"))
         wrapper.chmod(0o755)
+
+    def calls(self) -> list[str]:
+        """List every call of kubectl until now."""
+        return (self.folder / "calls").read_text().splitlines()
+
+    def add_command(self, name: str, text: str) -> None:
+        """Put a command beside kubectl."""
+        command = self.folder / "bin" / name
+        command.write_text(f"#!/usr/bin/env bash\n{text}")
+        command.chmod(0o755)
 
     def run(self, script: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a script off a terminal; an environment variable that is given as empty is not set."""
@@ -370,5 +399,3 @@ def machine(folder: Path) -> Iterator[Machine]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-

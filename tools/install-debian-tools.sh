@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Install the real tools that only Debian's packages carry: promtool and prometheus, amtool and alertmanager.
+# Install the real tools that only Debian's packages carry: promtool and prometheus, amtool and alertmanager, and what
+# the bundle's scripts call, curl and jq.
 # Only the tests need them. Without root this says what to install and fails.
 set -euo pipefail
 
@@ -10,6 +11,11 @@ fi
 if ! command -v amtool >/dev/null || ! command -v prometheus-alertmanager >/dev/null; then
     missing+=(prometheus-alertmanager)
 fi
+for name in curl jq; do
+    if ! command -v "${name}" >/dev/null; then
+        missing+=("${name}")
+    fi
+done
 if [[ ${#missing[@]} -eq 0 ]]; then
     exit 0
 fi
