@@ -154,19 +154,6 @@ def check_tasks(spec: Spec, files: Mapping[str, str]) -> Problems:
         yield Problem("tasks.md", what, "correct the total", "wrong-total", line)
 
 
-def check_backups(spec: Spec) -> Problems:
-    """Warn of backups that are further apart than what may be lost, or gone before the next."""
-    for index, database in enumerate(spec.databases):
-        backup = database.backup
-        key = f"databases[{index}].backup"
-        if backup.every > backup.lose_at_most:
-            what = f"a backup every {backup.every.text} loses more than {backup.lose_at_most.text}"
-            yield Problem("spec", what, "back up more often", "backup-interval", key=f"{key}.every")
-        if backup.keep <= backup.every:
-            what = f"a backup is kept for {backup.keep.text}, and the next one comes after {backup.every.text}"
-            yield Problem("spec", what, "keep it longer", "backup-kept", key=f"{key}.keep")
-
-
 def check_dates(spec: Spec) -> Problems:
     """Warn of others who come after the sprint, and of others who wait for us before it begins."""
     starts, ends = spec.sprint.starts, spec.sprint.ends

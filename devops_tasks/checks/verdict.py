@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from devops_tasks.checks import contradictions as against
+from devops_tasks.checks.backups import check_backups
 from devops_tasks.checks.cluster import Cluster, read_cluster
 from devops_tasks.checks.codes import CODES, Code, severity
 from devops_tasks.checks.commands import Known, check_commands, check_traffic
@@ -109,7 +110,7 @@ def _contradictions(spec: Spec, files: Mapping[str, str], documents: list[Docume
     yield from against.check_environments(cluster, files)
     yield from against.check_budgets(cluster)
     yield from against.check_tasks(spec, files)
-    yield from against.check_backups(spec)
+    yield from check_backups(spec, cluster, documents)
     yield from against.check_dates(spec)
 
 

@@ -1,0 +1,124 @@
+"""Backups as they are scheduled on disk, against the data that the spec says may be lost.
+
+Lives here: the times that a schedule names. Must not: how a backup is made.
+"""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import pairwise
+from typing import NamedTuple
+
+from devops_tasks.checks.cluster import Cluster, items, name_of
+from devops_tasks.checks.documents import Document
+from devops_tasks.errors import KeyPath, Problem
+from devops_tasks.spec import Database, Spec
+from devops_tasks.units import Duration
+
+Problems = Iterator[Problem]
+_DAY = 24 * 60
+_WEEK = 7
+_FIELDS = 5
+
+
+class Schedule(NamedTuple):
+    """When a database is backed up, and where that is written."""
+
+    database: str
+    text: str
+    document: Document
+    path: KeyPath
+
+
+def check_backups(spec: Spec, cluster: Cluster, documents: list[Document]) -> Problems:
+    """Warn of backups that are further apart than what may be lost; where no file has a schedule, the spec's counts."""
+    found = {schedule.database: schedule for schedule in _schedules(cluster, documents)}
+    for index, database in enumerate(spec.databases):
+        schedule = found.get(database.name)
+        interval = longest_interval(schedule.text) if schedule else None
+        every = interval or database.backup.every
+        if every > database.backup.lose_at_most:
+            what = f"{database.name} may lose {database.backup.lose_at_most.text}, and is backed up every {every.text}"
+            mend = "back up more often; or accept the loss, unless something keeps every point in time as well"
+            place, line = (schedule.document.path, schedule.document.line(schedule.path)) if schedule else ("spec", 0)
+            yield Problem(place, what, mend, "backup-interval", line, key=f"databases[{index}].backup.lose_at_most")
+        yield from _kept(database, index)
+
+
+def _kept(database: Database, index: int) -> Problems:
+    backup = database.backup
+    if backup.keep <= backup.every:
+        what = f"a backup is kept for {backup.keep.text}, and the next one comes after {backup.every.text}"
+        yield Problem("spec", what, "keep it longer", "backup-kept", key=f"databases[{index}].backup.keep")
+
+
+def _schedules(cluster: Cluster, documents: list[Document]) -> Iterator[Schedule]:
+    for job in cluster.kind("CronJob"):
+        if name_of(job).endswith("-backup"):
+            path: KeyPath = ("spec", "schedule")
+            yield Schedule(name_of(job).removesuffix("-backup"), str(job.at(path)), job, path)
+    for document in documents:
+        resources = document.at(("Resources",))
+        for name in resources if isinstance(resources, dict) else ():
+            yield from _plans(document, ("Resources", str(name), "Properties", "BackupPlan"))
+
+
+def _plans(document: Document, path: KeyPath) -> Iterator[Schedule]:
+    name = str(document.at((*path, "BackupPlanName")) or "")
+    for index, _ in enumerate(items(document.at((*path, "BackupPlanRule")))):
+        place = (*path, "BackupPlanRule", index, "ScheduleExpression")
+        text = re.fullmatch(r"cron\((.*)\)", str(document.at(place)))
+        if text and name:
+            yield Schedule(name, text[1], document, place)
+
+
+def longest_interval(schedule: str) -> Duration | None:
+    """Find the longest time between two starts of a schedule; None where the schedule cannot be read.
+
+    Both the five fields of Kubernetes and the six of AWS are read.
+    """
+    fields = schedule.upper().split()
+    try:
+        minutes, hours = _values(fields[0], 60), _values(fields[1], 24)
+        days = _days(*fields[2:_FIELDS])
+    except (IndexError, TypeError, ValueError):
+        return None
+    gap = _longest_gap({hour * 60 + minute for hour in hours for minute in minutes}, _DAY)
+    return Duration(Decimal((gap + (days - 1) * _DAY) * 60)) if gap else None
+
+
+def _days(day: str, month: str, weekday: str) -> int:
+    """Read the most days from one with a start to the next; raises ``ValueError`` where that is not plain to see."""
+    every = {"*", "?"}
+    if month not in every or (day not in every and weekday not in every):
+        raise ValueError(month)
+    if day in every:
+        return 1 if weekday in every else _longest_gap(_values(_numbered(weekday), _WEEK), _WEEK)
+    if "/" not in day:
+        raise ValueError(day)
+    return int(re.sub(r"^(?:\*|1)/", "", day))
+
+
+def _numbered(weekday: str) -> str:
+    for number, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")):
+        weekday = weekday.replace(name, str(number))
+    return weekday
+
+
+def _longest_gap(starts: set[int], period: int) -> int:
+    ordered = sorted(starts)
+    return max(
+        (second - first for first, second in pairwise([*ordered, *(first + period for first in ordered[:1])])),
+        default=0,
+    )
+
+
+def _values(field: str, count: int) -> set[int]:
+    """Read one field of a schedule: ``*``, ``*/6``, ``0/6``, ``1-5``, ``0,30``."""
+    values: set[int] = set()
+    for part in field.split(","):
+        span, _, step = part.partition("/")
+        first, _, last = ("0", "", str(count - 1)) if span == "*" else span.partition("-")
+        end = int(last) if last else count - 1 if step else int(first)
+        values |= set(range(int(first), end + 1, int(step or 1)))
+    return {value for value in values if value < count}
