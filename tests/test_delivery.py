@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -376,14 +376,16 @@ class Prometheus:
     """What a Prometheus says: the state of the one rollback criterion, and how many services are scraped."""
 
     def __init__(self) -> None:
-        self.states = ["inactive"]
+        self.state: Callable[[], str] = lambda: "inactive"
         self.scraped = 2
         self.labels = {"guardrail": "rollback", "service": "shop-api"}
         self.url = ""
 
     def answer(self, path: str) -> dict[str, Any]:
         if path.startswith("/api/v1/rules"):
-            state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+            state = self.state()
+            if not state:
+                return {}
             rule = {
                 "type": "alerting",
                 "name": "ShopApiRollback",
@@ -440,21 +442,30 @@ def test_a_healthy_release_goes_through_all_steps(shop: Machine, prometheus: Pro
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("moment", [1, 4], ids=["in the first pause", "in the second pause"])
-def test_a_criterion_that_fires_rolls_back(shop: Machine, prometheus: Prometheus, moment: int) -> None:
-    prometheus.states = ["inactive"] * moment + ["pending", "firing"]
+@pytest.mark.parametrize("share", [25, 100])
+def test_a_criterion_that_fires_rolls_back(shop: Machine, prometheus: Prometheus, share: int) -> None:
+    prometheus.state = lambda: "firing" if shop.cluster.weights("shop-web")[1] == share else "inactive"
     done = watch(shop, prometheus)
     assert done.returncode == 1
     assert "broken: ShopApiRollback" in done.stderr
+    assert f"shop-web-green {share}" in done.stderr
     assert weights(shop) == [(100, 0), (100, 0)]
+
+
+@pytest.mark.real
+def test_a_step_lasts_while_a_criterion_waits_out_its_time(shop: Machine, prometheus: Prometheus) -> None:
+    states = ["inactive", *["pending"] * 12, "inactive"]
+    prometheus.state = lambda: states.pop(0) if states else "inactive"
+    done = watch(shop, prometheus)
+    assert done.returncode == 0
+    before, _, _ = done.stderr.partition("shop-api-blue 0 ")
+    assert before.count("pending: ShopApiRollback") == 12
 
 
 @pytest.mark.real
 def test_a_prometheus_that_falls_silent_rolls_back(shop: Machine) -> None:
     with serving(Prometheus()) as prometheus:
-        prometheus.states = ["inactive", "inactive", "unheard"]
-        answer = prometheus.answer
-        prometheus.answer = lambda path: {} if prometheus.states == ["unheard"] else answer(path)  # type: ignore[method-assign]
+        prometheus.state = lambda: "inactive" if weights(shop) == [(100, 0), (100, 0)] else ""
         done = watch(shop, prometheus)
     assert done.returncode == 1
     assert "lost: " in done.stderr
@@ -465,7 +476,7 @@ def test_a_prometheus_that_falls_silent_rolls_back(shop: Machine) -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"states": ["firing"]}, "broken: ShopApiRollback"),
+        ({"state": lambda: "firing"}, "broken: ShopApiRollback"),
         ({"labels": {"guardrail": "rollback", "service": "another"}}, "no rollback criterion is loaded"),
         ({"scraped": 1}, "1 of 2 services are scraped"),
         ({"url": "http://127.0.0.1:9"}, "lost: "),
