@@ -69,6 +69,9 @@ _OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 
 SLUG = matching("slug", "a name of lower-case letters, digits and '-', at most 40, starting with a letter", _LABEL, 40)
 NAME = matching("name", "a name of lower-case letters, digits and '-', at most 40, starting with a letter", _LABEL, 40)
+SECRET = matching(
+    "secret", "a name of lower-case letters, digits and '-', at most 60, starting with a letter", _LABEL, 60
+)
 NAMESPACE = matching("namespace", "a Kubernetes namespace: lower-case letters, digits and '-', at most 63", _LABEL, 63)
 LABEL = matching("label", "letters, digits, '-', '_' and '.', at most 63", r"[A-Za-z0-9]([-\w.]*[A-Za-z0-9])?", 63)
 HOST = matching("host", "a host name such as api.example.com, without scheme or port", _DOMAIN, 253)
@@ -311,7 +314,7 @@ class Service(Record):
     slo: str | None = key(WORDS, "Service level objectives", later=True)
     config: dict[str, str] = key(entries(SETTING, PARAGRAPH), "Plain settings, as environment variables", default={})
     secrets: tuple[str, ...] = key(
-        listing(NAME, distinct=True), "The names of its secrets, never their values", derived=True
+        listing(SECRET, distinct=True), "The names of its secrets, never their values", derived=True
     )
     user: int = key(integer(1, 2**31 - 1), "The numeric user that the process runs as", default="10001")
     writable: tuple[str, ...] = key(listing(FILE_PATH, distinct=True), "The paths that the process writes to",

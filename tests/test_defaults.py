@@ -173,6 +173,18 @@ def test_the_tree_that_is_given_stays_as_it_is() -> None:
     assert source.tree == parse_spec(MINIMAL, "s.yaml").tree
 
 
+@pytest.mark.parametrize("length", [1, 27, 31, 35, 36, 40, 41, 200])
+def test_a_name_of_any_length_has_valid_defaults(length: int) -> None:
+    tree = parse_spec(MINIMAL.replace("Saved Reports", "A" * length), "s.yaml").tree
+    spec = load_spec(Source("s.yaml", tree, {})).spec
+    assert spec.services[0].secrets == tuple(f"{store.name}-url" for store in (*spec.databases, *spec.caches))
+
+
+def test_a_database_with_the_longest_name_has_a_secret() -> None:
+    name = "d" * 40
+    assert spec_of(f"databases: [{{name: {name}}}]").services[0].secrets[0] == f"{name}-url"
+
+
 NAMES = st.text(
     st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters="\ufeff\ufffe\uffff"),
     min_size=1,
