@@ -1,0 +1,122 @@
+"""Operations: a runbook for each task of the spec and for every night, with commands of this very bundle."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from devops_tasks.plan import plan_bundle
+from devops_tasks.render import Files
+from tests import tools
+from tests.bundles import load_text, render_bundle
+from tests.specs import MINIMAL
+
+DEFAULT_PAGES = ["backup-verification", "certificate-renewal", "database-maintenance", "deploy-new-version",
+                 "roll-back", "rotate-secrets", "scale-application", "security-patching"]  # fmt: skip
+CUSTOM = f"""{MINIMAL}
+operations:
+  - {{task: Roll back, frequency: as needed, level: manual}}
+  - {{task: "Warm `the` cache | {{{{ now }}}}", frequency: "a | b", level: manual}}
+  - {{task: Приём, frequency: daily, level: manual}}
+  - {{task: Отчёт, frequency: daily, level: manual}}
+"""
+WORKER = f"{MINIMAL}services: [{{name: indexer, kind: worker, secrets: []}}]\ndatabases: []\ncaches: []\n"
+IN_CLUSTER = f"{MINIMAL}databases: [{{name: b-db, hosting: in-cluster}}]\nplatform: {{tls_issuer: letsencrypt}}\n"
+MANUAL = f"{MINIMAL}platform: {{secrets: manual, cloud: none}}\n"
+BUNDLES = {"minimal": MINIMAL, "custom": CUSTOM, "worker": WORKER, "in the cluster": IN_CLUSTER, "manual": MANUAL}
+
+
+def bundle(text: str) -> Files:
+    return render_bundle(load_text(text))
+
+
+def pages(files: Files) -> dict[str, str]:
+    return {PurePosixPath(path).stem: text for path, text in files.items() if path.startswith("runbooks/operations/")}
+
+
+def snippets(text: str) -> list[str]:
+    return re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_minimal_spec_has_the_six_of_the_document_and_three_for_the_night() -> None:
+    assert sorted(pages(bundle(MINIMAL))) == DEFAULT_PAGES
+    rows = plan_bundle(load_text(MINIMAL).spec)["operation_rows"]
+    assert len(rows) == 6
+    assert not {"roll-back", "rotate-secrets"} & {row["name"] for row in rows}
+
+
+def test_a_task_of_the_spec_s_own_gets_an_honest_page_under_a_name_of_its_own() -> None:
+    found = pages(bundle(CUSTOM))
+    assert {"operation", "operation-2", "warm-the-cache-now"} <= found.keys()
+    assert "Nobody has written this runbook yet" in found["operation"]
+    assert "delivery/rollback.sh" in found["roll-back"]
+    assert found["warm-the-cache-now"].startswith("# Warm \\`the\\` cache \\| {{ now }}\n")
+
+
+def test_no_page_speaks_of_what_the_spec_does_not_have() -> None:
+    found = pages(bundle(WORKER))
+    assert not {"database-maintenance", "backup-verification", "rotate-secrets"} & found.keys()
+    assert not any(word in text for text in found.values() for word in ("httproute", "green", "disaster-recovery"))
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("text", BUNDLES.values(), ids=BUNDLES.keys())
+def test_every_command_is_clean_shell(text: str, tmp_path: Path) -> None:
+    for name, page in pages(bundle(text)).items():
+        for number, snippet in enumerate(snippets(page)):
+            path = tmp_path / f"{name}-{number}.sh"
+            path.write_text(f"#!/usr/bin/env bash\nset -o pipefail\n{snippet}")
+            assert tools.shellcheck(path) == "", snippet
+
+
+@pytest.mark.parametrize("text", BUNDLES.values(), ids=BUNDLES.keys())
+def test_every_command_on_the_cluster_says_where(text: str) -> None:
+    for page in pages(bundle(text)).values():
+        for line in "".join(snippets(page)).replace("\\\n", " ").splitlines():
+            if line.startswith("kubectl ") and not line.startswith("kubectl config "):
+                assert line.startswith('kubectl --context "${KUBE_CONTEXT:?}" '), line
+
+
+@pytest.mark.parametrize("text", BUNDLES.values(), ids=BUNDLES.keys())
+def test_every_object_that_a_command_names_is_in_the_bundle(text: str) -> None:
+    files = bundle(text)
+    manifests = "\n".join(content for path, content in files.items() if path.endswith((".yml", ".yaml")))
+    for page in pages(files).values():
+        for name in re.findall(r"(?:deployment/|httproute |externalsecret |cronjob/|certificate/)([a-z0-9-]+)", page):
+            assert re.search(rf"\bname: {name}$", manifests, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("text", BUNDLES.values(), ids=BUNDLES.keys())
+def test_every_script_and_file_that_a_page_names_is_in_the_bundle(text: str) -> None:
+    files = bundle(text)
+    for path, page in files.items():
+        if path.startswith("runbooks/operations/") or path == "runbooks/index.md":
+            for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page):
+                assert str(resolve(path, target)) in files, f"{path}: {target}"
+            for script in re.findall(r"^((?:delivery|disaster-recovery)/\S+\.sh)", page, re.MULTILINE):
+                assert script in files, f"{path}: {script}"
+
+
+def resolve(path: str, target: str) -> PurePosixPath:
+    steps: list[str] = []
+    for step in (PurePosixPath(path).parent / target).parts:
+        steps = steps[:-1] if step == ".." else [*steps, step]
+    return PurePosixPath(*steps)
+
+
+@pytest.mark.parametrize("text", BUNDLES.values(), ids=BUNDLES.keys())
+def test_the_index_lists_every_runbook(text: str) -> None:
+    files = bundle(text)
+    for path in files:
+        if path.startswith(("runbooks/alerts/", "runbooks/operations/")):
+            assert f"({path.removeprefix('runbooks/')})" in files["runbooks/index.md"], path
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("text", BUNDLES.values(), ids=BUNDLES.keys())
+def test_every_page_is_clean_markdown(text: str, tmp_path: Path) -> None:
+    for name, page in {**pages(bundle(text)), "index": bundle(text)["runbooks/index.md"]}.items():
+        (tmp_path / f"{name}.md").write_text(page)
+    assert tools.markdown_lint(tmp_path) == ""
