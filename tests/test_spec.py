@@ -101,7 +101,7 @@ def test_a_key_that_is_not_built_yet_gives_no_default() -> None:
     assert [path for path, field in FIELDS.items() if field.later and field.default is not MISSING] == []
 
 
-@pytest.mark.parametrize("record", set(records(SPEC)), ids=lambda record: record.__name__)
+@pytest.mark.parametrize("record", dict.fromkeys(records(SPEC)), ids=lambda record: record.__name__)
 def test_what_may_stay_open_may_be_none_by_its_type_and_what_is_required_may_not(record: type[Record]) -> None:
     for attribute, told in vars(record).get("__annotations__", {}).items():
         field = record.fields.get(attribute.rstrip("_"))
