@@ -218,7 +218,7 @@ WRITTEN = (
         "a/b",
         "teams/a",
         "http://x",
-        "https://x.example/a?b#c",
+        "'https://x.example/a?b#c'",
     ),
     *(
         "javascript:x",
