@@ -5,7 +5,6 @@ Lives here: the command line. Results go to stdout, everything else to stderr. M
 
 import json
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +15,6 @@ from devops_tasks.errors import ConflictError, Problem, UserError
 if TYPE_CHECKING:
     from devops_tasks.generate import Report
     from devops_tasks.render import Renderer
-    from devops_tasks.specfile import Source
 
 app = typer.Typer(
     name="devops-tasks",
@@ -68,24 +66,21 @@ def generate(
     force: Annotated[bool, typer.Option("--force", help="Write over files that were edited.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Render a spec's bundle into a folder; with several specs, each into a folder of its own."""
-    from devops_tasks.generate import folder_of, plan_folder, write_folder
+    """Render the bundle of a spec, or of several.
+
+    It goes into the spec's own folder or into --output; of several specs each gets a folder of its own there,
+    named after its slug. Files that somebody edited are never written over without --force.
+    """
+    from devops_tasks.generate import Options, generate_all
 
     _date(today)
-    renderer, reports, codes = _renderer(), [], [0]
-    for spec in specs:
-        try:
-            source = _source(spec, assignments)
-            bundle, report = plan_folder(renderer, source, folder_of(source, output, several=len(specs) > 1), today)
-            if not (dry_run or diff or check):
-                report = write_folder(bundle, report, overwrite=force)
-            reports.append(report)
-        except UserError as error:
-            codes.append(refuse(error))
+    options = Options(output, tuple(assignments or ()), today, not (dry_run or diff or check), force)
+    reports, errors = generate_all(_renderer(), specs, options)
+    codes = [refuse(error) for error in errors]
     _print_reports(reports, as_json=as_json, diff=diff)
     actions = {change.action for report in reports for change in report.changes}
     found = "conflict" in actions or (check and actions - {"unchanged"})
-    raise typer.Exit(max(*codes, int(bool(found))))
+    raise typer.Exit(max(*codes, int(bool(found)), 0))
 
 
 @app.command()
@@ -96,7 +91,7 @@ def init(
     no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; say what would have to be written.")] = False,
     today: Today = "",
 ) -> None:
-    """Ask for what a spec needs, write it, and generate its bundle beside it."""
+    """Ask for a spec, write it, and generate its bundle."""
     from devops_tasks.bootstrap import check_free, create_spec
     from devops_tasks.generate import plan_folder, write_folder
     from devops_tasks.wizard import ask_spec, check_terminal
@@ -122,7 +117,7 @@ def new(
     today: Today = "",
     as_json: Json = False,
 ) -> None:
-    """Start a feature's folder: requirements.md, design.md, devops/design.md, and the bundle in devops/."""
+    """Start a feature's folder: its documents and its bundle."""
     from devops_tasks.bootstrap import create_feature
     from devops_tasks.specfile import read_spec
 
@@ -133,7 +128,7 @@ def new(
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of a spec, by which editors complete and check."""
+    """Print the JSON Schema of a spec, for editors."""
     from devops_tasks.schema import spec_schema
 
     print(json.dumps(spec_schema(), indent=2, ensure_ascii=False))
@@ -146,7 +141,7 @@ def check(
     ] = Path(),
     as_json: Json = False,
 ) -> None:
-    """Judge a bundle on disk: errors and warnings end with 1; what is undecided is listed, and is no fault."""
+    """Judge a bundle on disk, and list what is undecided."""
     from devops_tasks.judge import judge_folder, verdict_json, verdict_lines
 
     judgement = judge_folder(folder)
@@ -166,12 +161,6 @@ def _date(today: str) -> None:
             parse_date(today)
     except ValueError as error:
         raise UserError(Problem("--today", f"expected {error}, found {today!r}", "", "usage")) from None
-
-
-def _source(spec: Path, assignments: Iterable[str] | None) -> "Source":
-    from devops_tasks.specfile import override, read_spec
-
-    return override(read_spec(spec), tuple(assignments or ()))
 
 
 def _renderer() -> "Renderer":

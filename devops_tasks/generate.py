@@ -3,7 +3,7 @@
 Lives here: calling the rooms in turn. Must not: logic, printing, options.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from devops_tasks.lock import Lock, digest
 from devops_tasks.merge import Change, force, plan_changes
 from devops_tasks.plan import plan_bundle
 from devops_tasks.render import Files, Renderer
-from devops_tasks.specfile import Loaded, Source, load_spec
+from devops_tasks.specfile import Loaded, Source, load_spec, override, read_spec
 
 
 class Bundle(NamedTuple):
@@ -80,14 +80,49 @@ def write_folder(bundle: Bundle, report: Report, *, overwrite: bool = False) -> 
     return report._replace(changes=changes)
 
 
+class Options(NamedTuple):
+    """What a run was asked for besides its specs."""
+
+    output: Path | None = None
+    assignments: tuple[str, ...] = ()
+    today: str = ""
+    write: bool = True
+    overwrite: bool = False
+
+
+def generate_all(renderer: Renderer, specs: Sequence[Path], options: Options) -> tuple[list[Report], list[UserError]]:
+    """Make the bundle of each spec; a bad spec fails alone, so what went wrong is returned and not raised."""
+    reports: list[Report] = []
+    errors: list[UserError] = []
+    for spec in specs:
+        try:
+            source = override(read_spec(spec), options.assignments)
+            folder = folder_of(source, options.output, several=len(specs) > 1)
+            _check_free(folder, spec, reports)
+            reports.append(_generate(renderer, source, folder, options))
+        except UserError as error:
+            errors.append(error)
+    return reports, errors
+
+
+def _generate(renderer: Renderer, source: Source, folder: Path, options: Options) -> Report:
+    bundle, report = plan_folder(renderer, source, folder, options.today)
+    return write_folder(bundle, report, overwrite=options.overwrite) if options.write else report
+
+
+def _check_free(folder: Path, spec: Path, reports: list[Report]) -> None:
+    if str(folder) in {report.folder for report in reports}:
+        what = f"another spec of this run has the same slug, so both would be written to {folder}"
+        raise UserError(Problem(str(spec), what, "give one of them another feature.slug", "duplicate-name"))
+
+
 def folder_of(source: Source, output: Path | None, *, several: bool) -> Path:
     """Choose where a bundle goes: the spec's own folder, ``output``, or a folder per slug in it.
 
     Raises ``UserError`` where several specs have no output folder.
     """
-    if several and output is None:
+    if not several:
+        return output or Path(source.where).parent
+    if output is None:
         raise UserError(Problem("generate", "several specs need an output folder", "name it with -o", "usage"))
-    if several:
-        assert output is not None  # noqa: S101 - for the type checker: the line above raises
-        return output / load_spec(source).spec.feature.slug
-    return output or Path(source.where).parent
+    return output / load_spec(source).spec.feature.slug
