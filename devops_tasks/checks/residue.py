@@ -45,6 +45,7 @@ class Language(NamedTuple):
 
 _PLAIN = Language(_NOTHING, expressions=False, variables=_NOTHING)
 _SHELL = Language(_KUBECTL, expressions=False, variables=_ANYTHING)
+_COMMENT = Language(f"{_ALERT}|{_NOTIFICATION}|{_KUBECTL}", expressions=True, variables=_ANYTHING)
 _LEGEND = r"[A-Za-z_]\w*\s*\}"
 
 _BY_PATH = (
@@ -60,7 +61,7 @@ _BY_PATH = (
 _BY_FENCE = {
     "bash": _SHELL,
     "sh": _SHELL,
-    "yaml": Language(f"{_ALERT}|{_NOTIFICATION}|{_KUBECTL}", expressions=True, variables=_ANYTHING),
+    "yaml": _COMMENT,
     "json": Language(_LEGEND, expressions=False, variables=_ANYTHING),
     "mermaid": Language(_ANYTHING, expressions=False, variables=_NOTHING),
 }
@@ -140,10 +141,16 @@ def _leftovers(path: str, piece: Piece, told: list[str]) -> Iterator[Problem]:
     if any(mark in text for mark in _OBJECTS):
         found += _OBJECT.finditer(text)
     for match in found:
-        if not _belongs(match, piece.language) and not _quoted(match, text, told):
+        if not _belongs(match, _here(path, piece, match)) and not _quoted(match, text, told):
             shown = text[match.start() : max(match.end(), match.start() + 20)].partition("\n")[0]
             what = f"left over from a template: {shown}"
             yield Problem(path, what, "write the value", "residue", _line(piece, match.start()))
+
+
+def _here(path: str, piece: Piece, match: re.Match[str]) -> Language:
+    """Give the language at one place: a comment in YAML may show a command."""
+    line = match.string[match.string.rfind("\n", 0, match.start()) + 1 : match.start()].lstrip()
+    return _COMMENT if path.endswith((".yml", ".yaml")) and line.startswith("#") else piece.language
 
 
 def _without_spans(prose: str) -> str:

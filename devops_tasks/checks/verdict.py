@@ -27,6 +27,10 @@ from devops_tasks.spec import Spec
 __all__ = ["CODES", "Bundle", "Code", "Exists", "Shell", "Undecided", "Verdict", "judge_bundle", "severity"]
 
 
+_OF_OTHERS = frozenset({"unknown-object", "selector", "port", "scrape", "unknown-series"})
+"""What may be no fault of the file that it is found in: a file that cannot be read may hold what is missing."""
+
+
 class Bundle(NamedTuple):
     """A bundle as it stands on disk, and the spec that it was made from."""
 
@@ -56,7 +60,7 @@ def judge_bundle(bundle: Bundle, exists: Exists, shell: Shell | None = None) -> 
         *unread,
         *check_pages(files),
         *check_scripts(files, shell),
-        *_names(bundle, files, documents, exists),
+        *(each for each in _names(bundle, files, documents, exists) if not unread or each.code not in _OF_OTHERS),
         *check_residue(files, texts_of(bundle.tree)),
         *check_strays(files, undecided),
         *_contradictions(bundle.spec, files, documents),
