@@ -11,7 +11,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check golden bench build clean
+.PHONY: help setup demo test check docs golden bench build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ check: setup ## lint and type-check
 	$(BIN)/shfmt --diff --indent=4 $(SCRIPTS)
 	$(BIN)/yamllint --strict .
 	$(BIN)/pymarkdown --strict-config --config .pymarkdown scan --recurse *.md docs
+
+docs: setup ## rewrite docs/reference from the program
+	$(BIN)/python tools/reference.py
 
 golden: setup ## rewrite the expected trees in tests/golden; review the diff like code
 	$(BIN)/python -m pytest -n auto tests/test_golden.py --update-golden $(ARGS)
