@@ -279,6 +279,8 @@ def _feasible(spec: Spec) -> Faults:
         limit = row.above
         if isinstance(limit, Share) and row.metric in _PARTS and limit.ratio >= 1:
             yield Fault((*path, "above"), f"{row.metric} is never above {limit.text}", "lower it", "order")
+        if isinstance(row.below, Share) and row.metric in METRICS and not row.below.ratio:
+            yield Fault((*path, "below"), f"{row.metric} is never below 0%", "raise it", "order")
         if isinstance(limit, Duration) and row.metric in METRICS and not limit.seconds:
             yield Fault((*path, "above"), "no time at all is no threshold", "raise it", "order")
 

@@ -555,6 +555,26 @@ def test_the_generated_tests_find(mutant: str, folders: Callable[[str], Path], t
     assert survivors == []
 
 
+@pytest.mark.parametrize(
+    "alerts",
+    [
+        "[{metric: error_ratio, for: 7s}, {metric: cpu_utilization, for: 1h}]",
+        "[{metric: error_ratio, above: 0%, for: 90s}, {metric: memory_utilization, above: 0.001%}]",
+        "[{metric: throughput_ratio, below: 33.333333%}, {metric: latency_p95, above: 2.5s}]",
+        "[{metric: own, query: up, below: 0}, {metric: own, above: 999999999999999, severity: info}]",
+        "[{metric: own, query: up, below: 0%}, {metric: own, above: 40000%, severity: info}]",
+        "[{metric: own, query: up, above: 2d}, {metric: own, above: 0.000000001, severity: info}]",
+        "[{metric: own, query: up, above: 7/h}, {metric: own, below: 0.5/min, severity: info}]",
+        "[{metric: auth_failures, above: 0.5/h}, {metric: db_latency_p95, above: 1s}]",
+    ],
+)
+def test_rule_tests_pass_whatever_the_threshold_and_the_wait(alerts: str, tmp_path: Path) -> None:
+    files = render_bundle(load_text(f"{ONE}\nalerts: {alerts}\n"))
+    for name in ("recording-rules.yml", "alert-rules.yml", "alert-rules.test.yml"):
+        (tmp_path / name).write_text(files[f"monitoring/{name}"])
+    assert tools.promtool_test_rules(tmp_path / "alert-rules.test.yml") == ""
+
+
 def test_a_rule_file_of_another_name_is_found(folders: Callable[[str], Path], tmp_path: Path) -> None:
     source = folders("one service") / "monitoring"
     for path in source.iterdir():
@@ -729,6 +749,7 @@ def test_a_service_may_be_named_as_its_feature() -> None:
         ("alerts: [{metric: error_ratio, for: 1500ms}]", "1.5s is no whole number of seconds"),
         ("alerts: [{metric: error_ratio, for: 2d}]", "2d is no whole number of seconds of at most a day"),
         ("alerts: [{metric: error_ratio, above: 100%}]", "error_ratio is never above 100%"),
+        ("alerts: [{metric: throughput_ratio, below: 0%}]", "throughput_ratio is never below 0%"),
         ("alerts: [{metric: queue_lag, above: 5}]", "this feature has no queue_lag"),
         ("alerts: [{metric: error_ratio, for: 1m}, {metric: error_ratio, severity: critical}]",
          "item 1 of this list is for the same service, metric and severity"),

@@ -14,8 +14,11 @@ from devops_tasks.plan.recordings import SourceSeries
 from devops_tasks.units import Duration, plain
 
 _MINUTE = 60
+_SHORTEST = 15
+_MOST_STEPS = 240
 _NEAR = Decimal("0.001")
 _SECONDS = ((1, "1s"), (60, "1m 0s"), (3600, "1h 0m 0s"), (86400, "1d 0h 0m 0s"))
+_UNITS = {"humanizePercentage": "%", "humanizeDuration": "s"}
 _SILENT = 'count(ALERTS{alertstate="firing",metric!~"targets|series|watchdog"}) or vector(0)'
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 
@@ -69,7 +72,7 @@ class RuleTests(TypedDict):
 
 def plan_rule_tests(alerts: list[AlertPlan], sources: dict[str, list[SourceSeries]]) -> RuleTests:
     """Plan the tests of all alerts; ``sources`` are the source series of each alert that watches for missing ones."""
-    step = gcd(_MINUTE, *(int(alert["for_"]["seconds"]) for alert in alerts))
+    step = _step(alerts)
     cases = [_no_data(alerts, step)]
     for service in dict.fromkeys(alert["subject"] for alert in alerts):
         own = [alert for alert in alerts if alert["subject"] == service]
@@ -78,6 +81,13 @@ def plan_rule_tests(alerts: list[AlertPlan], sources: dict[str, list[SourceSerie
         for alert in own:
             cases += _silence_cases(alert, sources, step)
     return {"interval": Duration(Decimal(step)).promql, "cases": cases}
+
+
+def _step(alerts: list[AlertPlan]) -> int:
+    """Choose how often rules are evaluated, so that every wait ends at an evaluation where that is not too often."""
+    waits = [int(alert["for_"]["seconds"]) for alert in alerts]
+    often = -(-max(waits) // _MOST_STEPS)
+    return max(gcd(_MINUTE, *waits), -(-often // _SHORTEST) * _SHORTEST, _SHORTEST)
 
 
 def _batches(alerts: list[AlertPlan]) -> list[list[AlertPlan]]:
@@ -107,14 +117,14 @@ def _silence_cases(alert: AlertPlan, sources: dict[str, list[SourceSeries]], ste
 
 
 def _no_data(alerts: list[AlertPlan], step: int) -> Case:
-    longest = Duration(Decimal(max(map(_wait, alerts)) + step)).promql
+    longest = Duration(Decimal(max(_wait(alert, step) for alert in alerts) + step)).promql
     silent: Expected = {"expr": _SILENT, "at": longest, "firing": 0}
     return _case("without data no threshold is crossed", [], [silent])
 
 
 def _threshold_cases(alerts: list[AlertPlan], step: int) -> list[Case]:
     service = alerts[0]["service"]
-    wait = max(_wait(alert) for alert in alerts) + step
+    wait = max(_wait(alert, step) for alert in alerts) + step
     guarded = [alert for alert in alerts if len(alert["conditions"]) > 1]
     met = _guards(alerts, wait, step, _limit)
     at = [_series(alert["conditions"][0], _short_of(alert["conditions"][0]), wait, step) for alert in alerts]
@@ -132,7 +142,8 @@ def _threshold_cases(alerts: list[AlertPlan], step: int) -> list[Case]:
             f"{service}: what each alert says",
             [*clean, *met],
             fired=[
-                _fired(alert, [alert["conditions"][0]["labels"]], _clean(alert)[1], _end(alert)) for alert in alerts
+                _fired(alert, [alert["conditions"][0]["labels"]], _clean(alert)[1], _end(alert, step))
+                for alert in alerts
             ],
         ),
     ]
@@ -150,20 +161,21 @@ def _guards(alerts: list[AlertPlan], wait: int, step: int, value: Callable[[Cond
 
 
 def _rising(alert: AlertPlan, step: int) -> list[Expected]:
-    wait = _wait(alert)
+    wait = _wait(alert, step)
     return [*([_expect(alert, wait - step, 0)] if wait else []), _expect(alert, wait, 1)]
 
 
-def _wait(alert: AlertPlan) -> int:
-    return int(alert["for_"]["seconds"])
+def _wait(alert: AlertPlan, step: int) -> int:
+    """Count the seconds to the evaluation at which an alert has waited long enough."""
+    return -(-int(alert["for_"]["seconds"]) // step) * step
 
 
-def _end(alert: AlertPlan) -> str:
-    return Duration(Decimal(_wait(alert))).promql
+def _end(alert: AlertPlan, step: int) -> str:
+    return Duration(Decimal(_wait(alert, step))).promql
 
 
 def _targets_cases(alert: AlertPlan, step: int) -> list[Case]:
-    wait, name, labels = _wait(alert), alert["name"], alert["labels"]
+    wait, name, labels = _wait(alert, step), alert["name"], alert["labels"]
     up = f'up{{namespace="{labels["namespace"]}",job="{labels["job"]}",pod="{labels["job"]}-0"}}'
     return [
         _case(f"{name}: silent while a target is up", [_values(up, "1", wait, step)], [_expect(alert, wait, 0)]),
@@ -171,14 +183,14 @@ def _targets_cases(alert: AlertPlan, step: int) -> list[Case]:
             f"{name}: fires when every target is down",
             [_values(up, "0", wait, step)],
             [_expect(alert, wait - step, 0)],
-            [_fired(alert, [{}], "1", _end(alert))],
+            [_fired(alert, [{}], "1", _end(alert, step))],
         ),
         _case(f"{name}: fires when there is no target", [], [_expect(alert, wait, 1)]),
     ]
 
 
 def _metrics_cases(alert: AlertPlan, sources: list[SourceSeries], step: int) -> list[Case]:
-    wait, name = _wait(alert), alert["name"]
+    wait, name = _wait(alert, step), alert["name"]
     there = [_values(source["sample"], "1", wait, step) for source in sources]
     missing = [
         {"series": source["metric"], **dict(re.findall(r'(\w+)="([^"]*)"', source["selector"]))} for source in sources
@@ -191,7 +203,10 @@ def _metrics_cases(alert: AlertPlan, sources: list[SourceSeries], step: int) -> 
             [_expect(alert, wait - step, 0)],
             [
                 _fired(
-                    alert, [labels for n, labels in enumerate(missing) if labels not in missing[:n]], "1", _end(alert)
+                    alert,
+                    [labels for n, labels in enumerate(missing) if labels not in missing[:n]],
+                    "1",
+                    _end(alert, step),
                 )
             ],
         ),
@@ -265,11 +280,10 @@ def _clean(alert: AlertPlan) -> tuple[str, str]:
     condition = alert["conditions"][0]
     limit = exact(condition["limit"])
     description = alert["annotations"]["description"]
-    if "| humanizePercentage" in description:
-        return ("0", "0%") if alert["side"] == "below" else _percentage(limit)
-    if "| humanizeDuration" in description:
-        return ("0", "0s") if alert["side"] == "below" else _seconds(limit)
-    return ("0", "0") if alert["side"] == "below" else _humanized(limit)
+    unit = next((unit for filter_, unit in _UNITS.items() if f"| {filter_}" in description), "")
+    if alert["side"] == "below":
+        return ("0", f"0{unit}") if limit else ("-1", f"-{100 if unit == '%' else 1}{unit}")
+    return {"%": _percentage, "s": _seconds, "": _humanized}[unit](limit)
 
 
 def _percentage(limit: Decimal) -> tuple[str, str]:
