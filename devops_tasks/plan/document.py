@@ -199,7 +199,7 @@ def _shown(plan: dict[str, Any]) -> Row:
         "rollback": "until=" if any(service["public"] for service in services) else "workers=(",
         "scraping": _scraping(plan),
         "tuning": list(_tuning(plan)),
-        "restore": '[[ -f "${manifest}"',
+        "restore": 'log "restoring into',
         "policy": f"name: {services[0]['name']}",
         "scaling": f"name: {scaled[0]}" if scaled else "",
         "secret": f"name: {secret[0]}" if secret else "",
