@@ -111,19 +111,19 @@ def _of_request(share: Decimal, service: Service, resource: str) -> Decimal:
 
 def check_environments(cluster: Cluster, files: Mapping[str, str]) -> Problems:
     """Warn of replicas that lie outside of the autoscaler of the same environment."""
-    for environment in environments(cluster, files):
-        for scaler in cluster.kind("HorizontalPodAutoscaler"):
-            deployment = cluster.objects.get(("Deployment", str(scaler.at(("spec", "scaleTargetRef", "name")))))
-            least, most = scaler.at(("spec", "minReplicas")), scaler.at(("spec", "maxReplicas"))
-            found = replicas_of(environment, deployment) if deployment and scaler.path in environment.paths else None
-            if found and isinstance(least, int) and isinstance(most, int) and not least <= found[0] <= most:
-                count, document = found
-                what = (
-                    f"{environment.name} has {count} pods of {name_of(scaler)}, "
-                    f"and its autoscaler keeps {least} to {most}"
-                )
-                line = document.line(("spec", "replicas"))
+    told: set[tuple[str, int]] = set()
+    for environment, scaler in product(environments(cluster, files), cluster.kind("HorizontalPodAutoscaler")):
+        deployment = cluster.objects.get(("Deployment", str(scaler.at(("spec", "scaleTargetRef", "name")))))
+        least, most = scaler.at(("spec", "minReplicas")), scaler.at(("spec", "maxReplicas"))
+        found = replicas_of(environment, deployment) if deployment and scaler.path in environment.paths else None
+        if found and isinstance(least, int) and isinstance(most, int) and not least <= found[0] <= most:
+            count, document = found
+            line = document.line(("spec", "replicas"))
+            name, range_ = name_of(scaler), f"{least} to {most}"
+            what = f"{environment.name} has {count} pods of {name}, and its autoscaler keeps {range_}"
+            if (document.path, line) not in told:
                 yield Problem(document.path, what, f"see {scaler.path}", "replicas-outside-autoscaler", line)
+            told.add((document.path, line))  # one patch sizes both colours
 
 
 def check_budgets(cluster: Cluster) -> Problems:

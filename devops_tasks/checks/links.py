@@ -23,6 +23,7 @@ _FOLDERS = (
 )  # fmt: skip
 # The patterns that run over every file begin with a letter or a sign: a look behind would make them ten times as slow.
 _MENTION = re.compile(rf"(?:{'|'.join(_FOLDERS)})/[\w./-]*\.(?:ya?ml|md|sh|sql|json)\b")
+_OVERLAY = re.compile(r"overlays/\w+(?![\w/.{$-])")
 _UPWARDS = re.compile(r"(?:\.\.?/)*$")
 _WITHIN = re.compile(r"[\w./@:$-]")
 _RESOURCES = re.compile(r"^(?:resources|components|crds):[ \t]*\n((?:[ \t]*(?:- .*|#.*)?\n)+)", re.MULTILINE)
@@ -117,6 +118,7 @@ def _mentions(text: str) -> Iterator[tuple[int, str]]:
         steps = upwards[0] if upwards else ""
         if not _WITHIN.match(before[-len(steps) - 1 : len(before) - len(steps)]):
             yield match.start(), steps + match[0]
+    yield from ((match.start(), f"{match[0]}/kustomization.yaml") for match in _OVERLAY.finditer(text))
 
 
 def _leads_somewhere(path: str, name: str, exists: Exists) -> bool:
@@ -136,7 +138,9 @@ def check_kustomizations(files: Mapping[str, str], exists: Exists) -> Iterator[P
     for path, text in files.items():
         listed = _listed(text) if posixpath.basename(path) == "kustomization.yaml" else ()
         for name, position in listed:
-            if "://" not in name and not exists(posixpath.normpath(posixpath.join(posixpath.dirname(path), name))):
+            place = posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
+            wanted = place if place.endswith((".yml", ".yaml", ".json")) else f"{place}/kustomization.yaml"
+            if "://" not in name and not exists(wanted):
                 line = text.count("\n", 0, position) + 1
                 what = f"{name} is listed, and is not there"
                 yield Problem(path, what, "restore the file, or remove the line", "missing-file", line)
