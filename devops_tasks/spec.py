@@ -73,7 +73,7 @@ SECRET = matching(
     "secret", "a name of lower-case letters, digits and '-', at most 60, starting with a letter", _LABEL, 60
 )
 NAMESPACE = matching("namespace", "a Kubernetes namespace: lower-case letters, digits and '-', at most 63", _LABEL, 63)
-LABEL = matching("label", "letters, digits, '-', '_' and '.', at most 63", r"[A-Za-z0-9]([-\w.]*[A-Za-z0-9])?", 63)
+LABEL = matching("label", "letters, digits, '-', '_' and '.', at most 63", r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?", 63)
 HOST = matching("host", "a host name such as api.example.com, without scheme or port", _DOMAIN, 253)
 CIDR = matching("cidr", "an IPv4 range such as 10.20.0.0/24", rf"({_OCTET}\.){{3}}{_OCTET}/(3[0-2]|[12]?\d)", 18)
 IMAGE = matching(
@@ -86,16 +86,17 @@ METRIC = matching("metric", "a metric's name: letters, digits and '_'", r"[a-zA-
 LABEL_NAME = matching("label name", "a label's name: letters, digits and '_'", r"[a-zA-Z_][a-zA-Z0-9_]*", 100)
 URL_PATH = matching("path", "a path such as /healthz", r"/[A-Za-z0-9._~/-]*", 200)
 FILE_PATH = matching("path", "an absolute path such as /tmp", r"(/[A-Za-z0-9._-]+)+", 200)
-_NO_LINK = rf"<>{CONTROL}\t\n"
+_NO_LINK = rf"<>\ufeff{CONTROL}\t\n"
 DOCUMENT = matching(
     "document",
     "a relative path such as ../requirements.md, or a URL",
-    rf"https?://[^\s\ufeff{_NO_LINK}]+|(?![A-Za-z][A-Za-z0-9+.-]*:)[^\s\ufeff/\\{_NO_LINK}][^\\{_NO_LINK}]*",
+    rf"https?://[^\s{_NO_LINK}]+|(?![A-Za-z][A-Za-z0-9+.-]*:)[^\s/\\{_NO_LINK}][^\\{_NO_LINK}]*",
     400,
 )
 URL = matching(
     "url", "a URL such as https://example.com/dashboards", r"https?://[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]+", 500
 )
+MAIL = matching("address", "a mail address", rf"""[^@\s<>"'\ufeff{CONTROL}]+@[A-Za-z0-9.-]+""", 254)
 SETTING = matching("setting", "a setting's name such as LOG_LEVEL", r"[A-Za-z_][A-Za-z0-9_]*", 100)
 TASK_ID = matching("task id", "a task id such as DO-009", r"[A-Z][A-Z0-9]{0,9}-\d{1,5}", 20)
 VERSION = matching("version", "a version such as 16", r"\d+(\.\d+)*", 20)
@@ -569,8 +570,7 @@ class Cost(Record):
     """What the feature may cost."""
 
     budget: Money | None = key(MONEY, "What a month may cost", undecided=True, example="1000 USD")
-    notify: str | None = key(matching("address", "a mail address", r"[^@\s<>\"']+@[A-Za-z0-9.-]+", 254),
-                             "Who hears of a budget overrun", undecided=True, example="devops@example.com")  # fmt: skip
+    notify: str | None = key(MAIL, "Who hears of a budget overrun", undecided=True, example="devops@example.com")
     rightsizing: tuple[Rightsizing, ...] = key(
         listing(nested(Rightsizing)), "Resources that could be smaller", default=[]
     )

@@ -21,8 +21,9 @@ SPAN = f"{_WHOLE_PART}(?: *{_WHOLE_PART})*"
 SHARE = rf"{NUMBER} *%|0{{1,15}}(?:\.[0-9]{{1,9}})?"
 RATE = f"{NUMBER} */ *(?:s|min|m|h)"
 QUANTITY = f"{NUMBER}(?: *%)?|{DURATION}|{RATE}"
+# Parts of a Mi are whole Ki, and no part has so many digits that the smaller unit could not write it.
 SIZE = _ABOVE_ZERO + "(?:" + "|".join((
-    "[0-9]{1,16} *(?:kB?|Ki)",
+    "[0-9]{1,16} *(?:kB?|[MGT]B?|[KMGT]i)",
     f"[0-9]{{1,12}}(?:{_THREE_PLACES} *MB?|{_EIGHTHS} *Mi)",
     f"[0-9]{{1,8}}(?:{_THREE_PLACES} *GB?|{_EIGHTHS} *Gi)",
     f"[0-9]{{1,4}}(?:{_THREE_PLACES} *TB?|{_EIGHTHS} *Ti)",

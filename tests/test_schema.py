@@ -23,7 +23,7 @@ from devops_tasks.schema import spec_schema
 from devops_tasks.spec import SPEC
 from devops_tasks.specfile import load_spec, parse_spec
 from tests.test_specfile import MINIMAL
-from tests.tools import ROOT
+from tests.tools import ROOT, jsonschema_check
 
 EXAMPLES = sorted(ROOT.glob("examples/*.yaml"))
 
@@ -64,7 +64,7 @@ def ecma_pattern(
 
 @cache
 def compiled(pattern: str) -> regress.Regex:
-    return regress.Regex(pattern)
+    return regress.Regex(pattern, "u")  # as editors do: with Unicode, and no escape that is not needed
 
 
 Ecma = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
@@ -365,6 +365,14 @@ def test_a_key_that_is_not_built_yet_is_refused(path: str) -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_the_examples_are_valid(example: Path) -> None:
     WHOLE.validate(as_an_editor(example.read_text("utf-8")))
+
+
+def test_a_checker_of_its_own_kind_agrees(tmp_path: Path) -> None:
+    (tmp_path / "schema.json").write_text(json.dumps(SCHEMA), "utf-8")
+    for example in EXAMPLES:
+        assert jsonschema_check(example, tmp_path / "schema.json") == ""
+    (tmp_path / "spec.yaml").write_text(MINIMAL.replace("+20%", "more"), "utf-8")
+    assert "experiment.primary_metric.target" in jsonschema_check(tmp_path / "spec.yaml", tmp_path / "schema.json")
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 import yaml
+from hypothesis import given, settings, strategies as st
 
 from devops_tasks.defaults import DERIVED
 from devops_tasks.errors import Fault
@@ -186,6 +188,30 @@ def test_what_a_name_must_not_be_is_refused(path: str, refused: list[str]) -> No
 )
 def test_what_a_name_may_be_is_left_alone(path: str, taken: list[str]) -> None:
     assert [text for text in taken if not accepts(KINDS[path], text)] == []
+
+
+PATTERNS = {kind.schema["pattern"]: kind for kind in KINDS.values() if not kind.free and "pattern" in kind.schema}
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_name_or_quantity_never_holds_a_character_that_ends_a_line_or_moves_a_cursor(pattern: str) -> None:
+    @settings(max_examples=25)
+    @given(st.from_regex(re.compile(pattern.replace("$)", r"\Z)").removesuffix("$")), fullmatch=True))
+    def holds_none(text: str) -> None:
+        assert not accepts(PATTERNS[pattern], text) or not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]", text)
+
+    holds_none()
+
+
+@pytest.mark.parametrize("character", ["\0", "\n", "\r", "\t", "\x1b", "\x7f", "\x85", "\u2028", "\ufeff"])
+def test_no_name_takes_a_character_that_ends_a_line_or_moves_a_cursor(character: str) -> None:
+    samples = ("a{}b", "{}a", "a{}", "a{}@b", "http://a{}b", "../a{}b", "/a{}", "s3://a{}", "1{}", "5m{}", "DO-1{}")
+    taking = {
+        path
+        for path, kind in KINDS.items()
+        if not kind.free and any(accepts(kind, sample.format(character)) for sample in samples)
+    }
+    assert taking == set()
 
 
 def test_free_text_is_named_free_and_nothing_else_is() -> None:
