@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Install the real tools that only Debian's packages carry: promtool and prometheus, amtool and alertmanager, and what
-# the bundle's scripts call, curl and jq.
+# Install the real tools that only Debian's packages carry: promtool and prometheus, amtool and alertmanager, what the
+# bundle's scripts call, curl and jq, and patch, which reads our diffs.
 # Only the tests need them. Without root this says what to install and fails.
 set -euo pipefail
 
@@ -11,7 +11,7 @@ fi
 if ! command -v amtool >/dev/null || ! command -v prometheus-alertmanager >/dev/null; then
     missing+=(prometheus-alertmanager)
 fi
-for name in curl jq; do
+for name in curl jq patch; do
     if ! command -v "${name}" >/dev/null; then
         missing+=("${name}")
     fi
