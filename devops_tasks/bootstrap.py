@@ -46,12 +46,16 @@ def create_spec(path: Path, tree: Tree) -> Source:
     schema = path.parent / SCHEMA_PATH
     try:
         schema.parent.mkdir(parents=True, exist_ok=True)
-        schema.write_text(json.dumps(spec_schema(), indent=1, ensure_ascii=False) + "\n", "utf-8")
+        schema.write_text(_schema_text(), "utf-8")
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
         raise UserError(_unwritable(path, error)) from None
     return parse_spec(text, str(path))
+
+
+def _schema_text() -> str:
+    return json.dumps(spec_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 def _unwritable(path: Path, error: OSError) -> Problem:
@@ -83,6 +87,7 @@ def create_feature(renderer: Renderer, source: Source, folder: Path, today: str 
             staged = Path(temporary, "feature")
             _write(staged, documents, spec)
             write_folder(bundle, Report(str(staged / _INNER), plan_changes({}, bundle.files, None)))
+            (staged / _INNER / SCHEMA_PATH).write_text(_schema_text(), "utf-8")
             _place(staged, folder)
     except OSError as error:
         raise UserError(_unwritable(folder, error)) from None

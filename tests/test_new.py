@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from markdown_it import MarkdownIt
 from devops_tasks.bootstrap import create_feature
 from devops_tasks.errors import UserError
 from devops_tasks.render import Renderer, templates_folder
+from devops_tasks.schema import spec_schema
 from devops_tasks.specfile import read_spec
 from tests.test_specfile import MINIMAL
 from tests.tools import ROOT, markdown_lint, powerless
@@ -79,7 +81,8 @@ def test_a_feature_has_its_documents_its_spec_and_its_bundle(tmp_path: Path, exa
     assert {"requirements.md", "design.md", "devops/design.md", "devops/tasks.md"} <= set(made)
     assert made["devops/devops-tasks.yaml"] == example.read_bytes()
     told = [line.removeprefix("create    feature/") for line in done.stdout.splitlines()]
-    assert told == sorted(set(made) - {"devops/.devops-tasks/lock.json"})
+    assert told == sorted(path for path in made if not path.startswith("devops/.devops-tasks/"))
+    assert json.loads(made["devops/.devops-tasks/schema.json"]) == spec_schema()
     assert done.stderr == f"feature: {len(told)} create\n"
 
 
@@ -95,7 +98,7 @@ def test_the_bundle_is_the_one_that_generate_makes_and_generate_goes_on_from_the
     new(tmp_path, "feature", spec(tmp_path))
     subprocess.run([*COMMAND, "generate", "spec.yaml", "-o", "bundle"], cwd=tmp_path, check=True, capture_output=True)
     inner = files(tmp_path / "feature/devops")
-    del inner["design.md"], inner["devops-tasks.yaml"]
+    del inner["design.md"], inner["devops-tasks.yaml"], inner[".devops-tasks/schema.json"]
     assert inner == files(tmp_path / "bundle")
     again = subprocess.run(
         [*COMMAND, "generate", "feature/devops/devops-tasks.yaml", "--check"],

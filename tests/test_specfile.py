@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from devops_tasks import specfile
 from devops_tasks.errors import Problem, UserError
@@ -397,6 +397,7 @@ def test_what_set_replaces_is_blamed_on_the_option_and_not_on_the_file() -> None
     assert [problem.where for problem in problems(text, "services=[{name: api, port: x}]")] == ["--set services"]
 
 
+@settings(max_examples=40)
 @given(
     st.dictionaries(
         st.text(min_size=1), st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
