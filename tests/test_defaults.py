@@ -177,7 +177,8 @@ def test_the_tree_that_is_given_stays_as_it_is() -> None:
 def test_a_name_of_any_length_has_valid_defaults(length: int) -> None:
     tree = parse_spec(MINIMAL.replace("Saved Reports", "A" * length), "s.yaml").tree
     spec = load_spec(Source("s.yaml", tree, {})).spec
-    assert spec.services[0].secrets == tuple(f"{store.name}-url" for store in (*spec.databases, *spec.caches))
+    stores = [*(database.name for database in spec.databases), *(cache.name for cache in spec.caches)]
+    assert spec.services[0].secrets == tuple(f"{name}-url" for name in stores)
 
 
 def test_a_database_with_the_longest_name_has_a_secret() -> None:
