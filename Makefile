@@ -36,7 +36,7 @@ demo: $(VENV)/.program-ready ## generate an example bundle, check it and show it
 	@echo; echo "The document, $(DEMO)/tasks.md, begins:"; echo; sed -n 1,40p $(DEMO)/tasks.md
 
 test: setup ## run every test, with the real tools
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: setup ## lint and type-check
 	$(BIN)/ruff check
