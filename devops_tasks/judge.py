@@ -124,8 +124,16 @@ def _told(problem: Problem) -> str:
 
 
 def _named(files: tuple[str, ...]) -> str:
-    more = len(files) - _MOST_NAMED
-    return ", ".join(files[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    """Name some files; of many the folders, with the number of files in each."""
+    if len(files) <= _MOST_NAMED:
+        return ", ".join(files)
+    folders: dict[str, list[str]] = {}
+    for path in files:
+        folders.setdefault(path.rpartition("/")[0], []).append(path)
+    return ", ".join(
+        f"{len(inside)} files in {folder}/" if len(inside) > 1 and folder else ", ".join(inside)
+        for folder, inside in folders.items()
+    )
 
 
 def verdict_json(judgement: Judgement) -> dict[str, Any]:

@@ -73,7 +73,9 @@ SECRET = matching(
     "secret", "a name of lower-case letters, digits and '-', at most 60, starting with a letter", _LABEL, 60
 )
 NAMESPACE = matching("namespace", "a Kubernetes namespace: lower-case letters, digits and '-', at most 63", _LABEL, 63)
-LABEL = matching("label", "letters, digits, '-', '_' and '.', at most 63", r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?", 63)
+LABEL = matching(
+    "label", "letters, digits, '-', '_' and '.', at most 63", r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?", 63
+)
 HOST = matching("host", "a host name such as api.example.com, without scheme or port", _DOMAIN, 253)
 CIDR = matching("cidr", "an IPv4 range such as 10.20.0.0/24", rf"({_OCTET}\.){{3}}{_OCTET}/(3[0-2]|[12]?\d)", 18)
 IMAGE = matching(

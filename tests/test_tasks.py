@@ -93,8 +93,8 @@ def test_steps_that_are_written_empty_stay_empty() -> None:
 
 def test_the_first_task_names_what_the_spec_has() -> None:
     assert steps("DO-001") == (
-        "Set up the database reports-db: PostgreSQL 16 (staging db.t3.medium; production db.r5.xlarge and 2 read replicas)",  # noqa: E501
-        "Configure Redis reports-cache for caching (staging cache.t3.micro; production cache.r5.large, cluster mode)",
+        "Set up the database reports-db: PostgreSQL 16 (staging db.t3.medium; production db.r5.xlarge and 2 read replicas; host to be decided)",  # noqa: E501
+        "Configure Redis reports-cache for caching (staging cache.t3.micro; production cache.r5.large, cluster mode; host to be decided)",  # noqa: E501
         "Provision the load balancer (ALB), the Gateway and networking",
         "Set up monitoring and logging infrastructure",
     )
@@ -106,7 +106,12 @@ def test_the_first_task_names_what_the_spec_has() -> None:
         ("DO-001", "caches: none\n", "Redis", False),
         ("DO-001", "databases: none\n", "PostgreSQL", False),
         ("DO-001", "databases: [{name: d, hosting: in-cluster}]\n", "PostgreSQL 16 in the cluster", True),
-        ("DO-001", "queues: [{name: q, topic: t}]\n", "Kafka queue q (topic t, consumer group to be decided)", True),
+        (
+            "DO-001",
+            "queues: [{name: q, topic: t}]\n",
+            "Kafka queue q (topic t, consumer group to be decided; bootstrap hosts to be decided)",
+            True,
+        ),
         ("DO-001", "external_services: [{name: pay, host: pay.example.com}]\n", "pay (pay.example.com:443)", True),
         ("DO-001", WORKER, "load balancer (", False),
         ("DO-002", "", "GitHub Actions", True),

@@ -23,13 +23,12 @@ _README = r"monitoring/README\.md"
 _TRAFFIC = r"delivery/traffic/.*\.yml"
 _ALERT_PAGES = r"runbooks/alerts/.*\.md"
 _OPERATION_PAGES = r"runbooks/operations/.*\.md"
+_VERIFICATION = r"runbooks/operations/backup-verification\.md"
 _RENEWAL = r"runbooks/operations/certificate-renewal\.md"
 
 _PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"services\[\d+\]\.image", (r"overlays/[^/]+/kustomization\.yaml",)),
     (r"services\[\d+\]\.host", (_TRAFFIC, r"overlays/production/certificates\.yml", _RENEWAL)),
-    (r"services\[\d+\]\.requests_per_second", ()),
-    (r"(?:databases|caches|queues)\[\d+\]\.hosts?", ()),
     (r"(?:databases|caches|queues|external_services)\[\d+\]\.cidr", (_DOCUMENT, _POLICIES)),
     (
         r"queues\[\d+\]\.(?:topic|group)",
@@ -41,7 +40,9 @@ _PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
             _ALERT_PAGES,
         ),
     ),
-    (r"databases\[\d+\]\.backup\.to", ()),
+    (r"databases\[\d+\]\.selector", (_DOCUMENT, _POLICIES, r"disaster-recovery/.*")),
+    (r"caches\[\d+\]\.selector", (_DOCUMENT, _POLICIES)),
+    (r"databases\[\d+\]\.backup\.to", (_DOCUMENT, r"disaster-recovery/.*", _VERIFICATION)),
     (r"platform\.load_balancer\.cidr", (_DOCUMENT, _POLICIES)),
     (r"platform\.gateway", (_DOCUMENT, _POLICIES, _TRAFFIC)),
     (r"platform\.tls_issuer", (_DOCUMENT, _RENEWAL)),
@@ -58,11 +59,11 @@ _PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
 A test decides every key of several specs, one after the other, and compares the files that change with this table.
 """
 
-_MARK = re.compile(r"\bundecided\b|to be decided", re.IGNORECASE)
-_LABELLED = re.compile(r"queues\[\d+\]\.(?:topic|group)")
-"""Keys that stand as the value of a label in queries, beside other things on the same page that are undecided."""
+_MARK = re.compile(r"(?<!\*)\bundecided\b(?!\*)|to be decided", re.IGNORECASE)
+_QUEUE = re.compile(r"queues\[\d+\]\.(?:topic|group)")
+_ADDRESSES = {"monitoring.runbooks": "undecided.invalid/runbooks/", "monitoring.dashboards": "undecided.invalid/d/"}
+_BUCKET = re.compile(r"databases\[(\d+)\]\.backup\.to")
 
-_LABEL = '="undecided"'
 _LITERAL = re.compile(r"\bundecided\.invalid\b")
 
 
@@ -77,16 +78,28 @@ class Undecided(NamedTuple):
 def find_undecided(plan: Plan, files: Mapping[str, str], exists: Exists) -> list[Undecided]:
     """List every undecided key of the plan, and every parent document that is not there."""
     marked = {path: text for path, text in files.items() if _MARK.search(text)}
-    keys = [Undecided(each["key"], each["doc"], tuple(_standing(each["key"], marked))) for each in plan["undecided"]]
+    keys = [
+        Undecided(each["key"], each["doc"], tuple(_standing(each["key"], plan, marked))) for each in plan["undecided"]
+    ]
     return [*_parents(plan, files, exists), *keys]
 
 
-def _standing(key: str, marked: Mapping[str, str]) -> Iterator[str]:
+def _own_marks(key: str, plan: Plan) -> tuple[str, ...]:
+    """Say how a key stands on a page where other things are undecided as well; nothing where any mark will do."""
+    bucket = _BUCKET.fullmatch(key)
+    if bucket:
+        name = plan["databases"][int(bucket[1])]["name"]
+        return (f"s3://undecided.invalid/{name}", "bucket for dumps to be decided")
+    if _QUEUE.fullmatch(key):
+        return ('="undecided"', f"{key.rpartition('.')[2]} to be decided")
+    return (_ADDRESSES.get(key, ""),)
+
+
+def _standing(key: str, plan: Plan, marked: Mapping[str, str]) -> Iterator[str]:
     patterns = next((paths for name, paths in _PLACES if re.fullmatch(name, key)), (_DOCUMENT,))
-    label = _LABELLED.fullmatch(key)
+    marks = _own_marks(key, plan)
     for path, text in marked.items():
-        written = label is None or _LABEL in text or path == "tasks.md"
-        if written and any(re.fullmatch(pattern, path) for pattern in patterns):
+        if any(mark in text for mark in marks) and any(re.fullmatch(pattern, path) for pattern in patterns):
             yield path
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypedDict
 
 from devops_tasks.defaults import TASK_IDS
-from devops_tasks.spec import Database, DatabaseSize, Service, Spec, Task
+from devops_tasks.spec import Cache, Database, DatabaseSize, Service, Spec, Task
 
 UNKNOWN = "to be decided"
 ENGINES = {"postgresql": "PostgreSQL", "redis": "Redis", "kafka": "Kafka"}
@@ -159,7 +159,14 @@ def _database_step(database: Database) -> str:
     sizes = f"staging {size_text(database.staging)}; production {size_text(database.production)}"
     replicas = database.production.read_replicas
     extra = f" and {plural(replicas, 'read replica')}" if replicas else ""
-    return f"Set up the database {database.name}: {engine}{place} ({sizes}{extra})"
+    return f"Set up the database {database.name}: {engine}{place} ({sizes}{extra}{_host_words(database)})"
+
+
+def _host_words(store: Database | Cache) -> str:
+    """Say where a store is found; one in the cluster needs no host, and has one where somebody wrote it."""
+    if store.hosting == "in-cluster" and not store.host:
+        return ""
+    return f"; host {store.host or UNKNOWN}"
 
 
 def _cache_steps(spec: Spec) -> Iterator[str]:
@@ -169,13 +176,15 @@ def _cache_steps(spec: Spec) -> Iterator[str]:
             f"{', cluster mode' if size.cluster else ''}"
             for name, size in (("staging", cache.staging), ("production", cache.production))
         ]
-        yield f"Configure {ENGINES[cache.engine]} {cache.name} for caching ({'; '.join(sizes)})"
+        yield f"Configure {ENGINES[cache.engine]} {cache.name} for caching ({'; '.join(sizes)}{_host_words(cache)})"
 
 
 def _queue_steps(spec: Spec) -> Iterator[str]:
     for queue in spec.queues:
         topic, group = queue.topic or UNKNOWN, queue.group or UNKNOWN
-        yield f"Set up the {ENGINES[queue.engine]} queue {queue.name} (topic {topic}, consumer group {group})"
+        hosts = join(list(queue.hosts)) if queue.hosts else UNKNOWN
+        what = f"topic {topic}, consumer group {group}; bootstrap hosts {hosts}"
+        yield f"Set up the {ENGINES[queue.engine]} queue {queue.name} ({what})"
 
 
 def _network_step(spec: Spec) -> str:
@@ -253,7 +262,7 @@ def _recovery(spec: Spec) -> Draft:
 def _backup_steps(spec: Spec) -> Iterator[str]:
     for database in spec.databases:
         backup = database.backup
-        often = f"every {backup.every.words}, kept for {backup.keep.words}"
+        often = f"every {backup.every.words}, kept for {backup.keep.words}; bucket for dumps {backup.to or UNKNOWN}"
         yield f"Configure automated backups of {database.name} ({often})"
         yield f"Set up cross-region replication of the backups of {database.name} ({backup.replicate_to or UNKNOWN})"
 
@@ -281,11 +290,18 @@ def _resources(spec: Spec) -> Draft:
         f"Configure auto-scaling policies of {join(scaled)}"
         if scaled
         else "Load-test the fixed number of pods (auto-scaling is off)",
+        *(_load_step(service) for service in served(spec)),
         "Implement resource right-sizing",
         f"Set up cost monitoring and alerts (budget {budget})",
     )
     success = "Resources scale appropriately under load" if scaled else "The fixed number of pods carries the peak load"
     return Draft("optimization", "Optimize resource utilization", 2, steps, success)
+
+
+def _load_step(service: Service) -> str:
+    if service.requests_per_second:
+        return f"Load-test {service.name} at {service.requests_per_second} requests per second"
+    return f"Load-test {service.name} at its expected requests per second ({UNKNOWN})"
 
 
 def _observability(spec: Spec) -> Draft:
