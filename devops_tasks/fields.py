@@ -32,10 +32,15 @@ class Kind(NamedTuple, Generic[T]):
     name: str
     expected: str
     parse: Callable[[str], T]
-    schema: Schema
+    notation: Callable[[], Schema]
     choices: tuple[str, ...] = ()
     later: tuple[str, ...] = ()
     free: bool = False
+
+    @property
+    def schema(self) -> Schema:
+        """The JSON Schema of the scalar; made when it is asked for, since most runs never do."""
+        return self.notation()
 
 
 class Nested(NamedTuple, Generic[T]):
@@ -315,27 +320,33 @@ def scalar(name: str, expected: str, parse: Callable[[str], T], pattern: str, nu
 
     ``number`` holds the limits of a bare number, where that is a notation too.
     """
-    schema: Schema = {"type": "string", "pattern": f"^(?:{pattern})$"}
-    if number is not None:
-        schema |= {"type": ["string", "number"], **number}
-    return Kind(name, expected, parse, schema)
+
+    def notation() -> Schema:
+        types: Schema = {"type": "string"} if number is None else {"type": ["string", "number"], **number}
+        return types | {"pattern": f"^(?:{pattern})$"}
+
+    return Kind(name, expected, parse, notation)
 
 
 def matching(name: str, expected: str, pattern: str, most: int = 253) -> Kind[str]:
     """Make a kind for text that names something: it must match the whole pattern and keep the limit."""
-    compiled = re.compile(pattern, re.ASCII)
+
+    def matches(text: str) -> bool:
+        # Compiled at the first use and kept by ``re``: most runs meet few of the patterns.
+        return re.fullmatch(pattern, text, re.ASCII) is not None
 
     def parse(text: str) -> str:
-        if len(text) > most or not compiled.fullmatch(text):
+        if len(text) > most or not matches(text):
             raise ValueError(expected)
         return text
 
-    # An editor takes an unquoted 24 or true for a number or a boolean: it may, wherever the pattern takes its text.
-    types = [name for name, text in _UNQUOTED.items() if compiled.fullmatch(text)]
-    schema: Schema = {"type": ["string", *types], "pattern": f"^(?:{pattern})$", "maxLength": most}
-    if "integer" in types and not compiled.fullmatch("-1"):
-        schema["minimum"] = 0
-    return Kind(name, expected, parse, schema)
+    def notation() -> Schema:
+        # An editor takes an unquoted 24 or true for a number or a boolean: it may, where the pattern takes its text.
+        types = [name for name, text in _UNQUOTED.items() if matches(text)]
+        schema: Schema = {"type": ["string", *types], "pattern": f"^(?:{pattern})$", "maxLength": most}
+        return schema | ({"minimum": 0} if "integer" in types and not matches("-1") else {})
+
+    return Kind(name, expected, parse, notation)
 
 
 _UNQUOTED = {"integer": "7", "number": "1.5", "boolean": "true"}
@@ -366,10 +377,12 @@ def text(expected: str = "text", most: int = 10_000, *, lines: bool = False) -> 
             raise ValueError(msg)
         return value.strip("\n") if lines else value
 
-    breaks = r"\t" if lines else r"\t\n"
-    pattern = rf"^(?=[^]*\S)[^{CONTROL}{breaks}]*$".replace("[^]", r"[\s\S]")
-    schema: Schema = {"type": ["string", "number", "boolean"], "pattern": pattern, "maxLength": most}
-    return Kind("text", expected, parse, schema, free=True)
+    def notation() -> Schema:
+        breaks = r"\t" if lines else r"\t\n"
+        pattern = rf"^(?=[\s\S]*\S)[^{CONTROL}{breaks}]*$"
+        return {"type": ["string", "number", "boolean"], "pattern": pattern, "maxLength": most}
+
+    return Kind("text", expected, parse, notation, free=True)
 
 
 def integer(least: int, most: int) -> Kind[int]:
@@ -381,9 +394,11 @@ def integer(least: int, most: int) -> Kind[int]:
             raise ValueError(expected)
         return int(value)
 
-    schema: Schema = {"type": ["integer", "string"], "minimum": least, "maximum": most}
-    schema |= {"pattern": f"^0*(?:{'|'.join(_between(least, most))})$", "maxLength": 12}
-    return Kind("integer", expected, parse, schema)
+    def notation() -> Schema:
+        schema: Schema = {"type": ["integer", "string"], "minimum": least, "maximum": most}
+        return schema | {"pattern": f"^0*(?:{'|'.join(_between(least, most))})$", "maxLength": 12}
+
+    return Kind("integer", expected, parse, notation)
 
 
 def _between(least: int, most: int) -> Iterator[str]:
@@ -421,9 +436,12 @@ def choice(*values: str, later: tuple[str, ...] = ()) -> Kind[str]:
             raise ValueError(expected)
         return value
 
-    # An editor takes an unquoted 1.30 for the number 1.3.
-    numbers = [float(value) if "." in value else int(value) for value in values if re.fullmatch("[0-9.]+", value)]
-    return Kind("choice", expected, parse, {"enum": [*values, *numbers]}, choices=values, later=later)
+    def notation() -> Schema:
+        # An editor takes an unquoted 1.30 for the number 1.3.
+        numbers = [float(value) if "." in value else int(value) for value in values if re.fullmatch("[0-9.]+", value)]
+        return {"enum": [*values, *numbers]}
+
+    return Kind("choice", expected, parse, notation, choices=values, later=later)
 
 
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -443,7 +461,7 @@ BOOLEAN: Kind[bool] = Kind(
     "boolean",
     "true or false",
     parse_boolean,
-    {"type": ["boolean", "string"], "pattern": f"^(?:{_ANY_CASE})$"},
+    lambda: {"type": ["boolean", "string"], "pattern": f"^(?:{_ANY_CASE})$"},
     choices=("true", "false"),
 )
 
