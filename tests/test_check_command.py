@@ -324,6 +324,9 @@ CONTRADICTORY = [
     (("alerts=[{metric: cpu_utilization, above: 70%}]",), "alert-below-autoscaler"),
     (("alerts=[{metric: memory_utilization, above: 40%}]",), "alert-below-autoscaler"),
     (("databases=[{name: db, backup: {every: 6h, lose_at_most: 1h}}]",), "backup-interval"),
+    (("databases=[{name: db, backup: {every: 6h, lose_at_most: 5m}}]",), "backup-interval"),
+    (("databases=[{name: db, hosting: in-cluster, backup: {every: 6h, lose_at_most: 1h}}]",), "backup-interval"),
+    (("platform.cloud=none", "databases=[{name: db, backup: {every: 6h, lose_at_most: 1h}}]"), "backup-interval"),
     (("databases=[{name: db, backup: {every: 1d, keep: 1d}}]",), "backup-kept"),
     (
         (

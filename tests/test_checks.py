@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 from markdown_it import MarkdownIt
 
 from devops_tasks.checks import check_bundle
+from devops_tasks.checks.backups import longest_interval
 from devops_tasks.checks.codes import CODES
 from devops_tasks.checks.documents import read_json, read_yaml
 from devops_tasks.checks.links import check_links, check_mentions, folders_and_files, parent_paths
@@ -20,6 +21,7 @@ from devops_tasks.checks.rules import Comparison, first_comparison, read_query
 from devops_tasks.checks.syntax import check_scripts, read_texts
 from devops_tasks.errors import Problem
 from devops_tasks.plan import plan_bundle
+from devops_tasks.units import parse_duration
 from tests.bundles import EXAMPLES, example, load_example
 
 if TYPE_CHECKING:
@@ -384,6 +386,33 @@ def test_a_query_tells_its_series_and_their_labels() -> None:
         ("e", {"__name__": "e"}),
         ("f", {}),
     ]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "interval"),
+    [
+        ("0 * * * *", "1h"),
+        ("*/15 * * * *", "15m"),
+        ("0 */6 * * *", "6h"),
+        ("0 0/6 * * ? *", "6h"),
+        ("30 2 * * *", "1d"),
+        ("0 1,13 * * *", "12h"),
+        ("0 1-5 * * *", "20h"),
+        ("0 3 * * SUN", "7d"),
+        ("0 3 ? * 1,4 *", "4d"),
+        ("0 0 */2 * *", "2d"),
+    ],
+)
+def test_the_longest_time_between_two_starts_of_a_schedule(schedule: str, interval: str) -> None:
+    assert longest_interval(schedule) == parse_duration(interval)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    ["", "0 * * *", "a b c d e", "0 25 * * *", "0 */0 * * *", "0 0 1 * *", "0 0 1 * 1", "0 0 * 1 *", "@daily"],
+)
+def test_a_schedule_that_is_not_plain_to_read_is_not_judged(schedule: str) -> None:
+    assert longest_interval(schedule) is None
 
 
 @pytest.mark.parametrize(

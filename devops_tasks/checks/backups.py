@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import pairwise
+from operator import itemgetter
 from typing import NamedTuple
 
 from devops_tasks.checks.cluster import Cluster, items, name_of
@@ -28,21 +29,36 @@ class Schedule(NamedTuple):
     text: str
     document: Document
     path: KeyPath
+    continuous: bool = False
 
 
 def check_backups(spec: Spec, cluster: Cluster, documents: list[Document]) -> Problems:
-    """Warn of backups that are further apart than what may be lost; where no file has a schedule, the spec's counts."""
-    found = {schedule.database: schedule for schedule in _schedules(cluster, documents)}
+    """Warn of backups that are further apart than what may be lost; where no file has a schedule, the spec's counts.
+
+    A continuous backup of the same instance is no answer: it is not copied, so that whatever takes the region or the
+    vault along leaves the backups between which more is lost.
+    """
+    schedules = list(_schedules(cluster, documents))
     for index, database in enumerate(spec.databases):
-        schedule = found.get(database.name)
-        interval = longest_interval(schedule.text) if schedule else None
-        every = interval or database.backup.every
+        own = [each for each in schedules if each.database == database.name]
+        intervals = [
+            (interval, each) for each in own if not each.continuous and (interval := longest_interval(each.text))
+        ]
+        every, schedule = min(intervals, key=itemgetter(0), default=(database.backup.every, None))
         if every > database.backup.lose_at_most:
-            what = f"{database.name} may lose {database.backup.lose_at_most.text}, and is backed up every {every.text}"
-            mend = "back up more often; or accept the loss, unless something keeps every point in time as well"
-            place, line = (schedule.document.path, schedule.document.line(schedule.path)) if schedule else ("spec", 0)
-            yield Problem(place, what, mend, "backup-interval", line, key=f"databases[{index}].backup.lose_at_most")
+            yield _too_rare(index, database, every, schedule, continuous=any(each.continuous for each in own))
         yield from _kept(database, index)
+
+
+def _too_rare(
+    index: int, database: Database, every: Duration, schedule: Schedule | None, *, continuous: bool
+) -> Problem:
+    what = f"{database.name} may lose {database.backup.lose_at_most.text}, and is backed up every {every.text}"
+    if continuous:
+        what += "; only the continuous backup, which is not copied, keeps to it"
+    place, line = (schedule.document.path, schedule.document.line(schedule.path)) if schedule else ("spec", 0)
+    key = f"databases[{index}].backup.lose_at_most"
+    return Problem(place, what, "back up more often, or accept a larger loss", "backup-interval", line, key=key)
 
 
 def _kept(database: Database, index: int) -> Problems:
@@ -65,11 +81,11 @@ def _schedules(cluster: Cluster, documents: list[Document]) -> Iterator[Schedule
 
 def _plans(document: Document, path: KeyPath) -> Iterator[Schedule]:
     name = str(document.at((*path, "BackupPlanName")) or "")
-    for index, _ in enumerate(items(document.at((*path, "BackupPlanRule")))):
+    for index, rule in enumerate(items(document.at((*path, "BackupPlanRule")))):
         place = (*path, "BackupPlanRule", index, "ScheduleExpression")
         text = re.fullmatch(r"cron\((.*)\)", str(document.at(place)))
         if text and name:
-            yield Schedule(name, text[1], document, place)
+            yield Schedule(name, text[1], document, place, continuous=rule.get("EnableContinuousBackup") is True)
 
 
 def longest_interval(schedule: str) -> Duration | None:

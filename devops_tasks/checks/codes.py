@@ -90,7 +90,8 @@ CODES: dict[str, Code] = {
         Code("disruption-blocked", "warning", "Contradictions",
              "A disruption budget lets no pod be moved, so that no node can be drained.", "Use `maxUnavailable: 1`."),
         Code("backup-interval", "warning", "Contradictions",
-             "Backups are further apart than the data that may be lost.",
+             "Backups are further apart than the data that may be lost. A continuous backup of the same instance is "
+             "no answer where the region is lost: it is not copied.",
              "Back up more often, or accept a larger loss."),
         Code("backup-kept", "warning", "Contradictions", "A backup is gone before the next one is made.",
              "Keep backups for several intervals."),
