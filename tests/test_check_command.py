@@ -282,7 +282,6 @@ ALONE = {
         S, "monitoring/alert-rules.yml", "        for: 2m", "        for: 20m"
     ),
     "an annotation's template": Break(S, "monitoring/alert-rules.yml", 'summary: "', 'summary: "{{ $labels.pod }}: '),
-    "a series of somebody else": Break(S, "monitoring/alert-rules.yml", "expr: |", "expr: |"),
     "a workflow's expression": Break(S, "delivery/pipeline.yml", "\njobs:", "\n# ${{ github.actor }}\njobs:"),
     "a resource from elsewhere": Break(
         S, "kubernetes/kustomization.yaml", "resources:\n", "resources:\n  - https://example.com/base?ref=v1\n"

@@ -5,14 +5,12 @@ written the value, it stands there no more. Must not: deciding what is undecided
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from devops_tasks.checks.links import resolve
+from devops_tasks.checks.links import Exists, resolve
 from devops_tasks.errors import Problem
 from devops_tasks.plan import Plan
-
-Exists = Callable[[str], bool]
 
 _DOCUMENT = r"tasks\.md"
 _POLICIES = r"security/network-policies\.yml"
