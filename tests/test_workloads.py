@@ -134,7 +134,7 @@ def test_the_resource_table_follows_a_spec_that_has_little() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "depth"), [("saved-reports", 1), ("teams/reports", 2), ("/teams/reports", 3), ("teams/", 1)]
+    ("path", "depth"), [("saved-reports", 1), ("teams/reports", 2), ("/teams/reports", 3)]
 )
 def test_the_environment_s_step_in_the_secret_store_is_counted(path: str, depth: int) -> None:
     plan = _plan(f"platform.secret_store={{name: store, path: {path}}}")
