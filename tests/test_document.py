@@ -656,3 +656,10 @@ def test_a_hypothesis_of_several_lines_stays_one_paragraph(text: str) -> None:
         token for token in parser().parse(markdown) if token.type == "inline" and "Hypothesis" in token.content
     )
     assert plain(paragraph).startswith(f"Hypothesis Being Tested: {text}\n")
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_whatever_is_applied_is_applied_on_the_server_s_side(name: str) -> None:
+    commands = re.findall(r"kubectl apply -[^`\n]*", example(name)["tasks.md"])
+    assert commands
+    assert [command for command in commands if "--server-side" not in command] == []
