@@ -120,3 +120,16 @@ def test_every_page_is_clean_markdown(text: str, tmp_path: Path) -> None:
     for name, page in {**pages(bundle(text)), "index": bundle(text)["runbooks/index.md"]}.items():
         (tmp_path / f"{name}.md").write_text(page)
     assert tools.markdown_lint(tmp_path) == ""
+
+
+MIXED = f"{MINIMAL}services: [{{name: web, kind: web}}, {{name: indexer, kind: worker}}]\n"
+UNDO = 'kubectl --context "${KUBE_CONTEXT:?}" --namespace saved-reports rollout undo deployment/indexer\n'
+
+
+def test_a_worker_s_runbook_undoes_the_worker_where_the_script_only_moves_traffic() -> None:
+    mixed, alone = bundle(MIXED), bundle(WORKER)
+    assert UNDO in mixed["runbooks/alerts/IndexerFailureRatioHigh.md"]
+    assert "rollout undo" not in mixed["runbooks/alerts/WebErrorRatioHigh.md"]
+    assert "rollout undo" not in alone["runbooks/alerts/IndexerFailureRatioHigh.md"]
+    for files in (mixed, alone):
+        assert "delivery/rollback.sh\n" in files["runbooks/alerts/IndexerFailureRatioHigh.md"]

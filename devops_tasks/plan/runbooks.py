@@ -18,7 +18,7 @@ class Step(TypedDict):
 
 
 class Page(TypedDict):
-    """One runbook; ``name`` is the alert's, and becomes the name of the file."""
+    """One runbook; ``name`` is the alert's, ``undone`` the worker that a rollback of the traffic leaves as it is."""
 
     name: str
     alert: AlertPlan
@@ -27,6 +27,7 @@ class Page(TypedDict):
     checks: list[Step]
     mends: list[Step]
     rollback: str
+    undone: str | None
     mistaken: list[str]
     operations: list[str]
     namespace: str
@@ -40,6 +41,7 @@ def plan_page(spec: Spec, alert: AlertPlan, row: Row | None, subjects: list[Subj
     subject = next(each for each in subjects if each.key == alert["subject"])
     words = {**_queue(subject), **(row_words(row) if row else subject.words), "alert": alert["name"]}
     advice = _advice(alert, subject)
+    served = any(service.kind != "worker" for service in spec.services)
     return {
         "name": alert["name"],
         "alert": alert,
@@ -48,6 +50,7 @@ def plan_page(spec: Spec, alert: AlertPlan, row: Row | None, subjects: list[Subj
         "checks": [_step(check, words) for check in advice.checks],
         "mends": [_step(mend, words) for mend in advice.mends],
         "rollback": fill(ROLLBACK if alert["guardrail"] else advice.rollback, words),
+        "undone": subject.name if subject.kind == "worker" and served else None,
         "mistaken": [fill(text, words) for text in advice.mistaken],
         "operations": list(advice.operations),
         "namespace": spec.platform.namespaces.production,
