@@ -663,3 +663,13 @@ def test_whatever_is_applied_is_applied_on_the_server_s_side(name: str) -> None:
     commands = re.findall(r"kubectl apply -[^`\n]*", example(name)["tasks.md"])
     assert commands
     assert [command for command in commands if "--server-side" not in command] == []
+
+
+def test_a_cluster_comes_back_with_its_routes_and_its_secrets_by_hand() -> None:
+    plan = section(document(), "Disaster Recovery Plan")
+    assert "`kubectl apply --server-side --namespace=saved-reports --filename=delivery/traffic/green-000.yml`" in plan
+    assert "Secrets by hand" not in plan
+    by_hand = section(document("platform: {secrets: manual, cloud: none}\n"), "Disaster Recovery Plan")
+    assert "then the Secrets by hand, as [`security/secrets.yml`](security/secrets.yml) says, then the routes" in by_hand
+    worker = section(document("services: [{name: indexer, kind: worker}]\n"), "Disaster Recovery Plan")
+    assert "delivery/traffic" not in worker
