@@ -60,7 +60,7 @@ def test_yamllint_finds_nothing_in_any_file(case: str, tmp_path: Path) -> None:
 @pytest.mark.real
 def test_the_commands_for_secrets_by_hand_pass_shellcheck(tmp_path: Path) -> None:
     lines = rendered("mixed")["security/secrets.yml"].splitlines()
-    first = next(number for number, line in enumerate(lines) if line.startswith("# CONTEXT="))
+    first = next(number for number, line in enumerate(lines) if line.startswith("# KUBE_CONTEXT="))
     script = tmp_path / "secrets.sh"
     script.write_text("#!/usr/bin/env bash\n" + "\n".join(line[2:] for line in lines[first:]) + "\n")
     assert tools.findings("shellcheck", ["--norc", script]) == ""

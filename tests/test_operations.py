@@ -25,7 +25,15 @@ operations:
 WORKER = f"{MINIMAL}services: [{{name: indexer, kind: worker, secrets: []}}]\ndatabases: []\ncaches: []\n"
 IN_CLUSTER = f"{MINIMAL}databases: [{{name: b-db, hosting: in-cluster}}]\nplatform: {{tls_issuer: letsencrypt}}\n"
 MANUAL = f"{MINIMAL}platform: {{secrets: manual, cloud: none}}\n"
-BUNDLES = {"minimal": MINIMAL, "custom": CUSTOM, "worker": WORKER, "in the cluster": IN_CLUSTER, "manual": MANUAL}
+BOTH = f"""{MINIMAL}
+databases:
+  - {{name: a-db, backup: {{to: s3://saved/a}}}}
+  - {{name: b-db, hosting: in-cluster, backup: {{to: s3://saved/b}}}}
+  - {{name: c-db, hosting: in-cluster, backup: {{to: s3://saved/c}}}}
+services: [{{name: web, kind: web, production: {{autoscaling: none}}}}, {{name: indexer, kind: worker}}]
+"""
+BUNDLES = {"minimal": MINIMAL, "custom": CUSTOM, "worker": WORKER, "in the cluster": IN_CLUSTER, "manual": MANUAL,
+           "both": BOTH}  # fmt: skip
 
 
 def bundle(text: str) -> Files:
@@ -133,3 +141,25 @@ def test_a_worker_s_runbook_undoes_the_worker_where_the_script_only_moves_traffi
     assert "rollout undo" not in alone["runbooks/alerts/IndexerFailureRatioHigh.md"]
     for files in (mixed, alone):
         assert "delivery/rollback.sh\n" in files["runbooks/alerts/IndexerFailureRatioHigh.md"]
+
+
+def test_each_database_is_verified_on_a_server_of_its_own_where_its_dumps_are() -> None:
+    page = pages(bundle(BOTH))["backup-verification"]
+    in_bucket, by_hand = page.split("## Does it come back?")[1].split("## Does a dump come back?")
+    checks = [snippet for snippet in snippets(in_bucket) + snippets(by_hand) if "--verify-only" in snippet]
+    assert [re.findall(r"--verify-only (\S+)", check) for check in checks] == [["b-db"], ["c-db"], ["a-db"]]
+    assert all(check.startswith("export DB_HOST=... DB_USER=... DB_NAME=...\n") for check in checks)
+    assert "a-db" not in in_bucket
+
+
+def test_scaling_by_hand_asks_for_a_number_and_does_not_print_the_present_one() -> None:
+    page = pages(bundle(BOTH))["scale-application"]
+    assert 'scale deployment web-blue --replicas="${REPLICAS:?}"\n' in page
+    assert "export REPLICAS=..." in page
+    assert "REPLICAS" not in pages(bundle(MINIMAL))["scale-application"]
+
+
+def test_the_commands_for_secrets_by_hand_stop_where_no_cluster_is_named() -> None:
+    commands = bundle(MANUAL)["security/secrets.yml"]
+    named = '--context "${KUBE_CONTEXT:?}" --namespace "${NAMESPACE:?}"'
+    assert commands.count("kubectl --context") == commands.count(named) > 0
