@@ -16,13 +16,16 @@ from devops_tasks.spec import SPEC
 
 USUAL_BUCKETS = ("5ms", "10ms", "25ms", "50ms", "75ms", "100ms", "250ms", "500ms", "1s", "2.5s", "5s", "10s")
 
+AUTO_SCALE = "Auto-scale"
+"""The action of a default row that only a service with an autoscaler has."""
+
 ALERT_ROWS: tuple[dict[str, str], ...] = (
     {"metric": "latency_p95", "above": "200ms", "for": "5m", "severity": "critical", "action": "Page on-call"},
     {"metric": "error_ratio", "above": "1%", "for": "2m", "severity": "critical", "action": "Page on-call"},
     {"metric": "throughput_ratio", "below": "50%", "for": "10m", "severity": "warning", "action": "Investigate"},
     {"metric": "queue_lag", "above": "1000", "for": "10m", "severity": "warning", "action": "Scale up"},
     {"metric": "failure_ratio", "above": "1%", "for": "5m", "severity": "critical", "action": "Page on-call"},
-    {"metric": "cpu_utilization", "above": "80%", "for": "10m", "severity": "warning", "action": "Auto-scale"},
+    {"metric": "cpu_utilization", "above": "80%", "for": "10m", "severity": "warning", "action": AUTO_SCALE},
     {"metric": "memory_utilization", "above": "85%", "for": "5m", "severity": "warning", "action": "Alert team"},
     {"metric": "db_connections", "above": "80%", "for": "5m", "severity": "warning", "action": "Scale up"},
     {"metric": "db_latency_p95", "above": "100ms", "for": "5m", "severity": "warning", "action": "Optimize queries"},

@@ -777,3 +777,16 @@ def test_what_leaves_no_correct_alert_is_refused(keys: str, complaint: str) -> N
 )
 def test_what_leaves_one_is_left_alone(keys: str) -> None:
     load_text(f"{HEAD}\n{keys}\n")
+
+
+def test_nobody_is_told_of_an_autoscaler_that_is_not_there() -> None:
+    services = "[{name: api, needs: []}, {name: fixed, kind: worker, needs: [], production: {autoscaling: none}}]"
+    loaded = load_text(f"{HEAD}\nservices: {services}\ndatabases: none\ncaches: none\n")
+    found = list(plan_bundle(loaded.spec)["metric_rows"])
+    actions = {row["service"]: row["action"] for row in found if row["metric"] == "cpu_utilization"}
+    assert actions == {"api": "Auto-scale", "fixed": "Scale up"}
+    files = render_bundle(loaded)
+    scaled, fixed = (files[f"runbooks/alerts/{name}CpuUtilizationHigh.md"] for name in ("Api", "Fixed"))
+    assert "get horizontalpodautoscalers" in scaled
+    assert "there is no autoscaler" in fixed
+    assert not any(word in fixed for word in ("horizontalpodautoscalers", "at its maximum", "Response times"))

@@ -212,7 +212,7 @@ ADVICE: dict[str, Advice] = {
     ),
     "cpu_utilization": Advice(
         "The pods of %service use more than %threshold of the CPU that they request.",
-        "The autoscaler cannot keep up, or there is none. Response times rise next.",
+        "The autoscaler cannot keep up. Whatever they work on takes longer next.",
         (
             Check(
                 "Which pods?",
@@ -232,13 +232,13 @@ ADVICE: dict[str, Advice] = {
             Check("Pods are pending: the cluster is full. Ask whoever runs its nodes."),
             Check("One pod only: it hangs in a loop. Take its stack, then delete it."),
         ),
-        "When the same traffic costs more CPU since a release.",
+        "When the same work costs more CPU since a release.",
         ("A short burst after a start is usual, which is why it waits.",),
         ("scale-application",),
     ),
     "memory_utilization": Advice(
         "At least one pod of %service uses more than %threshold of its memory limit.",
-        "At its limit the pod is killed, with every request that it works on.",
+        "At its limit the pod is killed, with everything that it works on.",
         (
             Check(
                 "Which pods?",
@@ -264,7 +264,7 @@ ADVICE: dict[str, Advice] = {
                 "bash",
                 f"{_KUBECTL} rollout restart deployment --selector app.kubernetes.io/name=%service",
             ),
-            Check("It follows the traffic: scale out, or give each pod more."),
+            Check("It follows the load: scale out, or give each pod more."),
         ),
         "When it grows since a release and did not before.",
         ("A cache inside the process that is meant to fill its memory looks the same.",),
@@ -356,6 +356,15 @@ ADVICE: dict[str, Advice] = {
     ),
 }
 
+_CPU = ADVICE["cpu_utilization"]
+CPU_BY_HAND = _CPU._replace(
+    impact="Nothing adds pods by itself. Whatever they work on takes longer next.",
+    checks=tuple(check for check in _CPU.checks if check is not _SCALER),
+    mends=(
+        Check("All pods: there is no autoscaler. Scale out by hand, and see that the nodes have room."),
+        *_CPU.mends[1:],
+    ),
+)
 _QUERY = Check("What is counted?", "promql", "%query")
 CUSTOM = Advice(
     "%metric of %service is %side %threshold.",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import NamedTuple, TypedDict
 
-from devops_tasks.defaults import ALERT_ROWS, default_severity
+from devops_tasks.defaults import ALERT_ROWS, AUTO_SCALE, default_severity
 from devops_tasks.metrics import METRICS, fill, parse_threshold
 from devops_tasks.metrics.forms import CUSTOM_FORM, FORMS, GUARD_EVENTS, Form
 from devops_tasks.plan import undecided
@@ -302,7 +302,7 @@ def _default_row(default: dict[str, str], subject: Subject) -> Row:
         threshold,
         parse_duration(default["for"]),
         default["severity"],
-        default["action"],
+        "Scale up" if default["action"] == AUTO_SCALE and not subject.scaled else default["action"],
     )
 
 

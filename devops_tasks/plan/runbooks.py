@@ -3,7 +3,18 @@
 from typing import TypedDict
 
 from devops_tasks.metrics import fill
-from devops_tasks.metrics.advice import ADVICE, CUSTOM, FEATURE, ROLLBACK, SERIES, TARGETS, WATCHDOG, Advice, Check
+from devops_tasks.metrics.advice import (
+    ADVICE,
+    CPU_BY_HAND,
+    CUSTOM,
+    FEATURE,
+    ROLLBACK,
+    SERIES,
+    TARGETS,
+    WATCHDOG,
+    Advice,
+    Check,
+)
 from devops_tasks.plan.alerts import AlertPlan, Row, row_words
 from devops_tasks.plan.subjects import Subject
 from devops_tasks.spec import Spec
@@ -64,6 +75,8 @@ def _advice(alert: AlertPlan, subject: Subject) -> Advice:
     special = {"targets": TARGETS, "series": SERIES, "watchdog": WATCHDOG}
     if alert["kind"] in special:
         return special[alert["kind"]]
+    if alert["metric"] == "cpu_utilization" and not subject.scaled:
+        return CPU_BY_HAND
     return ADVICE.get(alert["metric"]) or (FEATURE if subject.kind == "feature" else CUSTOM)
 
 

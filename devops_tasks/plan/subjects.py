@@ -16,7 +16,10 @@ _PHRASE = """\
 
 
 class Subject(NamedTuple):
-    """One thing that alerts are about; ``words`` are its names for :func:`devops_tasks.metrics.fill`."""
+    """One thing that alerts are about; ``words`` are its names for :func:`devops_tasks.metrics.fill`.
+
+    ``scaled`` says whether it has an autoscaler.
+    """
 
     name: str
     kind: str
@@ -24,6 +27,7 @@ class Subject(NamedTuple):
     measured: bool = True
     queues: tuple[dict[str, str], ...] = ()
     stores: bool = False
+    scaled: bool = False
 
     @property
     def key(self) -> str:
@@ -69,7 +73,10 @@ def _service(spec: Spec, service: Service) -> Subject:
     words = {**_common(spec, service.name), **_selectors(spec, service), **_series(spec, service)}
     measured = service.metrics.convention != "none"
     stores = any(database.name in service.needs for database in spec.databases)
-    return Subject(service.name, service.kind, words, measured, queues if service.kind == "worker" else (), stores)
+    read = queues if service.kind == "worker" else ()
+    return Subject(
+        service.name, service.kind, words, measured, read, stores, service.production.autoscaling is not None
+    )
 
 
 def _selectors(spec: Spec, service: Service) -> dict[str, str]:
