@@ -194,6 +194,7 @@ def _middle(first: date, last: date) -> date:
 
 def _operations(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
     scales = any(service["production"]["autoscaling"] != "none" for service in root["services"])
+    serves = any(service["kind"] != "worker" for service in root["services"])
     rows = (
         (True, "Deploy new version", "As needed", "fully automated"),
         (
@@ -204,7 +205,7 @@ def _operations(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
         ),
         (bool(root["databases"]), "Database maintenance", "Weekly", "semi-automated"),
         (
-            True,
+            serves,
             "Certificate renewal",
             "Every 90 days",
             "fully automated" if "tls_issuer" in root["platform"] else "manual",

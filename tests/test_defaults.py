@@ -110,6 +110,7 @@ def test_a_slug_that_is_made_is_valid_or_nothing_at_all(name: str) -> None:
         ("databases: none\ncaches: none", "dependencies.blockers.1", None),
         ("databases: none", "operations.2.task", "Certificate renewal"),
         ("", "operations.2.task", "Database maintenance"),
+        ("databases: none\nservices: [{name: w, kind: worker}]", "operations.2.task", "Security patching"),
         ("", "dependencies.blocking.0", {"who": "QA Team", "what": "Staging environment"}),
         ("databases: none", "risks.2.risk", "Performance degradation"),
     ],
