@@ -670,6 +670,25 @@ def test_a_cluster_comes_back_with_its_routes_and_its_secrets_by_hand() -> None:
     assert "`kubectl apply --server-side --namespace=saved-reports --filename=delivery/traffic/green-000.yml`" in plan
     assert "Secrets by hand" not in plan
     by_hand = section(document("platform: {secrets: manual, cloud: none}\n"), "Disaster Recovery Plan")
-    assert "then the Secrets by hand, as [`security/secrets.yml`](security/secrets.yml) says, then the routes" in by_hand
+    assert (
+        "then the Secrets by hand, as [`security/secrets.yml`](security/secrets.yml) says, then the routes" in by_hand
+    )
     worker = section(document("services: [{name: indexer, kind: worker}]\n"), "Disaster Recovery Plan")
     assert "delivery/traffic" not in worker
+
+
+def test_each_version_is_asked_only_about_what_it_needs() -> None:
+    text = """
+services: [{name: web, kind: web, needs: [a-db, maps]}, {name: indexer, kind: worker, needs: [b-db, a-db, orders]}]
+databases: [{name: a-db}, {name: b-db}, {name: c-db}]
+caches: none
+queues: [{name: orders}]
+external_services: [{name: maps}]
+"""
+    process = section(document(text), "Blue-Green Deployment Process")
+    assert re.findall(r"(?:reaches|integration with) `(.*)`", process) == ["a-db", "maps"]
+    assert re.findall(r"workers' new pods reach `(.*)`", process) == ["b-db", "orders"]
+    alone = section(
+        document(text.replace("name: web, kind: web", "name: mailer, kind: worker")), "Blue-Green Deployment Process"
+    )
+    assert re.findall(r"(?:new pods reach|integration with) `(.*)`", alone) == ["a-db", "b-db", "orders", "maps"]

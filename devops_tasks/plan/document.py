@@ -177,6 +177,10 @@ def _infrastructure_dependencies(spec: Spec) -> Iterator[str]:
 
 def _release(spec: Spec) -> Row:
     groups = (spec.databases, spec.caches, spec.queues)
+    stores = [store.name for group in groups for store in group]
+    outside = [other.name for other in spec.external_services]
+    first = {need for service in served(spec) or spec.services for need in service.needs}
+    later = {need for service in workers(spec) for need in service.needs} - first
     return {
         "served": [service.name for service in served(spec)],
         "workers": [service.name for service in workers(spec)],
@@ -184,8 +188,11 @@ def _release(spec: Spec) -> Row:
         "pause": spec.delivery.pause.words,
         "flags": spec.experiment.assignment.method == "feature-flag",
         "databases": [database.name for database in spec.databases],
-        "stores": [store.name for group in groups for store in group],
-        "outside": [other.name for other in spec.external_services],
+        "stores": stores,
+        "outside": outside,
+        "reached": [name for name in stores if name in first],
+        "called": [name for name in outside if name in first],
+        "later": [name for name in (*stores, *outside) if name in later],
     }
 
 
