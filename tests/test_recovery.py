@@ -334,10 +334,59 @@ def test_a_restore_stops_all_that_writes_swaps_and_starts_it_as_it_was(shop: Mac
 
 
 @pytest.mark.real
+def test_a_number_of_pods_that_is_not_read_changes_the_application(shop: Machine) -> None:
+    assert restore(shop, ('"${deployment} ${replicas}"', '"${deployment} 3"'))[0] == 0
+    assert running(shop) == [3, 3, 3, 3]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("faults", "forgotten"),
+    [
+        ([("(shop-api indexer)", "()"), ("(shop-api-blue shop-api-green indexer)", "(shop-api-blue)")],
+         {"shop-api-green", "indexer"}),
+        ([("for job in ${jobs}", "for job in")], {"orders-db-backup"}),
+    ],
+    ids=["the other colour and the worker", "the CronJobs"],
+)  # fmt: skip
+def test_a_writer_that_is_forgotten_writes_on(
+    shop: Machine, faults: list[tuple[str, str]], forgotten: set[str]
+) -> None:
+    assert restore(shop, *faults)[0] == 0
+    stopped = {event[1] for event in shop.cluster.events}
+    assert {"shop-api-blue", "shop-api-green", "indexer", "orders-db-backup"} - stopped == forgotten
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("fault", [False, True], ids=["as it is", "without the look at the end"])
+def test_an_application_that_does_not_come_back_is_no_success(shop: Machine, fault: bool) -> None:  # noqa: FBT001
+    shop.cluster.broken.add("indexer")
+    look = ('rollout status "deployment/${deployment}" --timeout "${DEADLINE}s"', 'get deployment "${deployment}"')
+    code, _ = restore(shop, *([look] if fault else []), DEADLINE="1")
+    assert (code == 0) is fault
+
+
+@pytest.mark.real
 def test_a_restore_never_goes_into_the_live_database(shop: Machine) -> None:
     restore(shop)
     restored = (shop.folder / "restored").read_text()
     assert re.search(r"--exit-on-error .*--dbname orders_restore_\d{14} ", restored)
+
+
+@pytest.mark.real
+def test_without_the_new_database_the_live_one_is_restored_over(shop: Machine) -> None:
+    restore(shop, ('fresh="${DB_NAME}_restore_${stamp}"', 'fresh="${DB_NAME}"'))
+    assert "--dbname orders " in (shop.folder / "restored").read_text()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("fault", [False, True], ids=["as it is", "without the question"])
+def test_a_restore_is_confirmed(shop: Machine, fault: bool) -> None:  # noqa: FBT001
+    code, _ = restore(
+        shop, ("\n    --yes) YES=true ;;", "\n    --yes) ;;"), *([("\nconfirm\n", "\n")] if fault else [])
+    )
+    assert (code == 0) is fault
+    assert bool(shop.cluster.events) is fault
 
 
 @pytest.mark.real
@@ -378,12 +427,28 @@ def test_a_pod_that_does_not_end_stops_the_restore(shop: Machine) -> None:
 
 
 @pytest.mark.real
+def test_without_the_wait_a_restore_begins_while_pods_write(shop: Machine) -> None:
+    shop.cluster.stuck.add("indexer")
+    restore(shop, ('[[ -n "${pods}" ]] || break', "break"), DEADLINE="1")
+    assert (shop.folder / "restored").exists()
+
+
+@pytest.mark.real
 @pytest.mark.parametrize("name", [*DATABASE, "KUBE_CONTEXT", "NAMESPACE"])
 def test_a_missing_variable_is_named_before_anything_is_done(shop: Machine, name: str) -> None:
     code, said = restore(shop, **{name: ""})
     assert code != 0
     assert f"{name}: " in said
     assert (shop.cluster.events, sql(shop)) == ([], "")
+
+
+@pytest.mark.real
+def test_without_the_demand_for_a_server_any_server_is_taken(shop: Machine) -> None:
+    demand = ': "${DB_HOST:?the server}" "${DB_USER:?'
+    faults = [(demand, ': "${DB_USER:?'), ("${DB_HOST}", "${DB_HOST:-}")]
+    code, _ = restore(shop, *faults, DB_HOST="")
+    assert code == 0
+    assert "RENAME TO" in sql(shop)
 
 
 @pytest.mark.real
@@ -398,6 +463,12 @@ def test_a_backup_that_is_not_whole_is_refused(shop: Machine, file: str, text: s
     assert code == 1
     assert why in said
     assert shop.cluster.events == []
+
+
+@pytest.mark.real
+def test_without_the_checksum_a_damaged_backup_is_restored(shop: Machine) -> None:
+    (shop.folder / "x.dump").write_text("damaged")
+    assert restore(shop, ('sha256sum --check --quiet "${checksums##*/}"', "true"))[0] == 0
 
 
 @pytest.mark.real
