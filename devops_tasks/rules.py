@@ -205,7 +205,7 @@ def _threshold(spec: Spec, row: Alert | Criterion, path: KeyPath) -> Faults:
     known = METRICS.get(row.metric)
     own = {alert.metric for alert in spec.alerts if alert.query and not alert.skip}
     if known is None and row.metric not in own and not getattr(row, "skip", None):
-        mend = f"{nearest(row.metric, tuple(METRICS))}, or give an alert of that name a query"
+        mend = f"{nearest(row.metric, tuple(METRICS))} or give an alert of that name a query"
         yield Fault((*path, "metric"), f"{row.metric} is no metric that is known here", mend, "unknown-name")
     for side in ("above", "below"):
         quantity: Quantity | None = getattr(row, side)

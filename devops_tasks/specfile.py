@@ -103,7 +103,7 @@ def _explain(error: yaml.MarkedYAMLError, line: str, column: int) -> tuple[str, 
     told = error.problem or error.context or "not readable"
     rest = line[column:]
     if rest[:1] in _RESERVED:
-        word = rest.split(" #", maxsplit=1)[0].strip()
+        word = re.split(r" #|, |[\]}\"]", rest, maxsplit=1)[0].strip()
         return f"a value must not begin with {rest[0]}", f'quote it: "{word}"'
     if rest[:1] == "\t" or "\t" in line[: len(line) - len(line.lstrip())]:
         return "a tab is no indentation in YAML", "use spaces"

@@ -160,6 +160,8 @@ def test_the_tree_that_is_given_stays_as_it_is() -> None:
     [
         ("engineer: @dana", 's.yaml:1:11: a value must not begin with @ (quote it: "@dana")'),
         ("a:\n  engineer: @dana # her", 's.yaml:2:13: a value must not begin with @ (quote it: "@dana")'),
+        ('a: {engineer: @dana, id: "7"}', 's.yaml:1:15: a value must not begin with @ (quote it: "@dana")'),
+        ("a: [@dana]", 's.yaml:1:5: a value must not begin with @ (quote it: "@dana")'),
         ("target: %20", 's.yaml:1:9: a value must not begin with % (quote it: "%20")'),
         ("a: `x`", 's.yaml:1:4: a value must not begin with ` (quote it: "`x`")'),
         ("a:\n\tb: 1", "s.yaml:2:1: a tab is no indentation in YAML (use spaces)"),
