@@ -163,3 +163,15 @@ def test_the_commands_for_secrets_by_hand_stop_where_no_cluster_is_named() -> No
     commands = bundle(MANUAL)["security/secrets.yml"]
     named = '--context "${KUBE_CONTEXT:?}" --namespace "${NAMESPACE:?}"'
     assert commands.count("kubectl --context") == commands.count(named) > 0
+
+
+def test_an_alert_s_page_says_where_its_subject_runs_and_when_it_fires() -> None:
+    files = bundle(MINIMAL)
+    database = files["runbooks/alerts/SavedReportsDbConnectionsHigh.md"]
+    assert "| **Watched on** | saved-reports-db |\n" in database
+    assert "| **Fires** | Connection count: above 80% of max for 5 minutes |\n" in database
+    assert (
+        "| **Watched on** | saved-reports-api, in saved-reports |"
+        in files["runbooks/alerts/SavedReportsApiErrorRatioHigh.md"]
+    )
+    assert "PostgreSQL 16" in pages(files)["security-patching"]

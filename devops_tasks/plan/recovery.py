@@ -10,6 +10,7 @@ from typing import TypedDict
 from devops_tasks import units
 from devops_tasks.plan import undecided
 from devops_tasks.plan.network import NOT_PUBLIC, Flow, Peer, plan_peer
+from devops_tasks.plan.tasks import ENGINES
 from devops_tasks.plan.tuning import Setting, plan_settings
 from devops_tasks.plan.workloads import plan_service
 from devops_tasks.spec import ENVIRONMENT_NAMES, BackupRow, Database, DatabaseSize, Service, Spec
@@ -86,6 +87,7 @@ class PlannedDatabase(TypedDict):
     name: str
     resource: str
     engine: str
+    engine_name: str
     version: str
     major: str
     hosting: str
@@ -175,6 +177,7 @@ def _database(spec: Spec, database: Database) -> PlannedDatabase:
         "name": database.name,
         "resource": resource,
         "engine": database.engine,
+        "engine_name": ENGINES[database.engine],
         "version": database.version,
         "major": database.version.split(".")[0],
         "hosting": database.hosting,

@@ -33,6 +33,7 @@ class Page(TypedDict):
 
     name: str
     alert: AlertPlan
+    watched: str
     meaning: str
     impact: str
     checks: list[Step]
@@ -56,6 +57,7 @@ def plan_page(spec: Spec, alert: AlertPlan, row: Row | None, subjects: list[Subj
     return {
         "name": alert["name"],
         "alert": alert,
+        "watched": _watched(spec, subject),
         "meaning": fill(advice.meaning, words),
         "impact": fill(advice.impact, words),
         "checks": [_step(check, words) for check in advice.checks],
@@ -69,6 +71,11 @@ def plan_page(spec: Spec, alert: AlertPlan, row: Row | None, subjects: list[Subj
         "channel": spec.contacts.channel,
         "pager": spec.contacts.pager,
     }
+
+
+def _watched(spec: Spec, subject: Subject) -> str:
+    """Say where the subject runs; a database is the spec's to place, and not in our namespace."""
+    return subject.name if subject.kind == "database" else f"{subject.name}, in {spec.platform.namespaces.production}"
 
 
 def _advice(alert: AlertPlan, subject: Subject) -> Advice:
