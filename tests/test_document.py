@@ -527,7 +527,7 @@ def test_t13_dates_are_the_spec_s_or_said_to_be_undecided() -> None:
     assert label(text, "Sprint") == "24 (2026-12-01 to 2026-12-14)"
     assert text.endswith("**Last Updated:** 2026-12-01 | **Next Review:** 2027-01-05\n")
     undecided = example("minimal")["tasks.md"]
-    assert label(undecided, "Sprint") == "24 (*to be decided* to *to be decided*)"
+    assert label(undecided, "Sprint") == "24 (dates *to be decided*)"
     assert undecided.endswith("**Last Updated:** *to be decided* | **Next Review:** *to be decided*\n")
     assert "Staging environment needed by *to be decided*" in undecided
 
@@ -692,3 +692,15 @@ external_services: [{name: maps}]
         document(text.replace("name: web, kind: web", "name: mailer, kind: worker")), "Blue-Green Deployment Process"
     )
     assert re.findall(r"(?:new pods reach|integration with) `(.*)`", alone) == ["a-db", "b-db", "orders", "maps"]
+
+
+def test_one_rollback_criterion_is_not_one_of_these() -> None:
+    one = "rollback: {criteria: [{metric: latency_p95, above: 500ms, for: 5m}]}\n"
+    assert label(document(one), "Rollback Criteria").startswith("Roll back as soon as this holds: ")
+    assert label(document(), "Rollback Criteria").startswith("Roll back as soon as one of these holds: ")
+
+
+def test_only_what_has_colours_is_said_to_have_them() -> None:
+    worker = bundle("services: [{name: indexer, kind: worker}]\n")["scaling/hpa.yml"]
+    assert "colour" not in worker
+    assert "both colours" in bundle("")["scaling/hpa.yml"]

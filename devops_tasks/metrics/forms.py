@@ -379,7 +379,7 @@ _CONNECTIONS = Family(
 )
 _DB_LATENCY = Family(
     "database calls",
-    (("Application", "the histogram db_client_operation_duration_seconds, with a bucket at each of %db_buckets"),),
+    (("Application", "the histogram db_client_operation_duration_seconds with a bucket at %db_buckets"),),
     (Source("db_client_operation_duration_seconds_bucket", "%production,%le", "%production,%le_sample"),),
     (
         Recording(

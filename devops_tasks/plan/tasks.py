@@ -225,7 +225,7 @@ def _alerting(spec: Spec) -> Draft:
 
 
 def _security(spec: Spec) -> Draft:
-    source = {"external-secrets": "with External Secrets", "manual": "by hand, as runbooks describe"}
+    source = {"external-secrets": "with External Secrets", "manual": "by hand, as security/secrets.yml says"}
     steps = (
         *_edge_steps(spec),
         "Apply the network policies: default deny, and one rule per needed flow",
