@@ -224,6 +224,7 @@ BREAKS: dict[str, list[Break]] = {
         Break(S, "disaster-recovery/backup.yml", "cron(0 0/6 * * ? *)", "cron(0 0 * * ? *)"),
     ],
     "points-over-capacity": [],
+    "split-without-step": [],
     "wrong-total": [Break(S, "tasks.md", "**Total Story Points:** 2", "**Total Story Points:** 3")],
 }
 
@@ -315,7 +316,10 @@ def test_a_deleted_file_that_nobody_names_is_left_alone(edited: Callable[[str], 
     assert found(folder) == set()
 
 
+SPLIT = "experiment.assignment={method: traffic-split, unit: request, treatment: 20%}"
 CONTRADICTORY = [
+    ((SPLIT,), "split-without-step"),
+    ((SPLIT, "delivery.steps=[20%, 100%]", "services=[{name: w, kind: worker}]"), "split-without-step"),
     (("sprint.capacity=20",), "points-over-capacity"),
     (("alerts=[{metric: error_ratio, above: 3%, for: 5m}]",), "alert-after-rollback"),
     (("alerts=[{metric: error_ratio, above: 2%, for: 5m}]",), "alert-after-rollback"),
@@ -337,6 +341,11 @@ CONTRADICTORY = [
     ),
     (("sprint.starts=2026-12-01", "dependencies.blocking=[{who: A, what: B, by: 2026-11-20}]"), "late-dependency"),
 ]
+
+
+def test_a_split_that_is_one_of_the_steps_is_left_alone(tmp_path: Path) -> None:
+    spec = override(read_spec(ROOT / "examples/minimal.yaml"), (SPLIT, "delivery.steps=[0.2, 100%]"))
+    assert judge_folder(write(spec, tmp_path / "bundle")).problems == []
 
 
 @pytest.mark.parametrize(("assignments", "code"), CONTRADICTORY, ids=[" ".join(each) for each, _ in CONTRADICTORY])

@@ -166,3 +166,17 @@ def check_dates(spec: Spec) -> Problems:
             if row.by and group != "blocking" and ends and row.by > ends:
                 what = f"{row.who} comes on {row.by}, and the sprint ends on {ends}"
                 yield Problem("spec", what, "correct the date", "late-dependency", key=key)
+
+
+def check_split(spec: Spec) -> Problems:
+    """Warn of a split of the traffic for the experiment that the routes never make."""
+    share, method = spec.experiment.assignment.treatment, spec.experiment.assignment.method
+    served = any(service.kind != "worker" for service in spec.services)
+    if method != "traffic-split" or (served and any(step.ratio == share.ratio for step in spec.delivery.steps)):
+        return
+    steps = ", ".join(step.text for step in spec.delivery.steps)
+    what = f"{share.text} of the traffic is to be split off, and " + (
+        f"the steps are {steps}" if served else "there is none"
+    )
+    mend = f"add {share.text} to delivery.steps, or assign by a feature flag" if served else "assign by a feature flag"
+    yield Problem("spec", what, mend, "split-without-step", key="experiment.assignment.treatment")
