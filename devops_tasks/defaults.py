@@ -131,8 +131,8 @@ def _database_class(environment: str) -> Callable[[dict[str, Tree], dict[str, Tr
 
 def _database_size(environment: str, column: int) -> Callable[[dict[str, Tree], dict[str, Tree]], Tree]:
     def compute(_root: dict[str, Tree], item: dict[str, Tree]) -> Tree:
-        usual = _CLASSES[_SIZES[environment]]
-        return _CLASSES.get(item[environment].get("class", ""), usual)[column]
+        size = _CLASSES.get(item[environment].get("class") or _SIZES[environment])
+        return size[column] if size else None
 
     return compute
 

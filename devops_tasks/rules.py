@@ -348,6 +348,16 @@ def _tasks(spec: Spec) -> Faults:
             yield Fault(("tasks", index), what, f"default tasks: {TASK_IDS[0]} to {TASK_IDS[-1]}", "missing-key")
 
 
+def _sizes(spec: Spec) -> Faults:
+    for index, database in enumerate(spec.databases):
+        for environment in ("staging", "production"):
+            size = getattr(database, environment)
+            what = f"is not known for the class {size.class_}, and settings of the server follow from it"
+            path: KeyPath = ("databases", index, environment)
+            missing = [name for name in ("memory", "cpu") if getattr(size, name) is None]
+            yield from (Fault((*path, name), what, "write it", "missing-key") for name in missing)
+
+
 def _backups(spec: Spec) -> Faults:
     managed_by_aws = spec.platform.cloud == "aws"
     for index, database in enumerate(spec.databases):
@@ -402,6 +412,7 @@ RULES: tuple[Callable[[Spec], Faults], ...] = (
     _retention,
     _buckets,
     _tasks,
+    _sizes,
     _backups,
     _contacts,
 )

@@ -45,6 +45,14 @@ CONTRADICTIONS = {
         SERVICE + "production: {memory: {request: 2Gi, limit: 2G}}",
         "services[0].production.memory.request: the request is above the limit",
     ),
+    "a class of which nobody knows the memory": (
+        "databases: [{name: d, production: {class: db.t3.small, cpu: 2}}]",
+        "databases[0].production.memory: is not known for the class db.t3.small",
+    ),
+    "a class of which nobody knows the processors": (
+        "databases: [{name: d, staging: {class: db.t3.small, memory: 2Gi}}]",
+        "databases[0].staging.cpu: is not known for the class db.t3.small",
+    ),
     "fewer pods at most than at least": (
         SERVICE + "production: {replicas: 5, autoscaling: {max: 4}}",
         "services[0].production.autoscaling.max: 4 pods at most are fewer than the 5 replicas",
@@ -218,6 +226,7 @@ LEFT_ALONE = {
     "a default task with other points": "tasks: [{id: DO-002, points: 5}]",
     "a default task left out": "tasks: [{id: DO-008, skip: true}]",
     "an added task": "tasks: [{id: DO-100, title: T, priority: critical, points: 0}]",
+    "a class whose memory is written": "databases: [{name: d, production: {class: db.t3.small, memory: 2Gi, cpu: 2}}]",
     "a backup a day, kept for ever so long": "databases: [{name: d, backup: {every: 1d, keep: 10y}}]",
 }
 
