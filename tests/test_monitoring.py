@@ -287,6 +287,18 @@ def blocks(text: str) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", ALL)
+def test_every_alert_s_page_says_what_one_needs_at_night(name: str, folders: Callable[[str], Path]) -> None:
+    pages = {page.stem: page.read_text("utf-8") for page in (folders(name) / "runbooks" / "alerts").glob("*.md")}
+    assert pages.keys() == {rule["alert"] for rule in rules(folders(name))}
+    for alert, text in pages.items():
+        missing = {"Meaning", "Impact", "How to see it", "How to mend", "When to roll back"} - set(
+            re.findall(r"^## (.+)$", text, re.MULTILINE)
+        )
+        # The one that always fires is about no release.
+        assert missing == ({"When to roll back"} if alert.endswith("Watchdog") else set()), alert
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_every_query_of_a_runbook_reads_what_the_bundle_records_or_scrapes(
     name: str, folders: Callable[[str], Path]
 ) -> None:
