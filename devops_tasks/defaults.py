@@ -52,6 +52,9 @@ _CLASSES = {
 _SIZES = {"staging": "db.t3.medium", "production": "db.r5.xlarge"}
 
 
+Compute = Callable[[dict[str, Tree], dict[str, Tree]], Tree]
+
+
 class Derived(NamedTuple):
     """One default that depends on other keys: where it goes, what it is in words, how it is computed.
 
@@ -60,7 +63,7 @@ class Derived(NamedTuple):
 
     path: str
     doc: str
-    compute: Callable[[dict[str, Tree], dict[str, Tree]], Tree]
+    compute: Compute
 
 
 CRITERIA: tuple[dict[str, str], ...] = (
@@ -121,7 +124,7 @@ def _pods_at_most(_root: dict[str, Tree], item: dict[str, Tree]) -> Tree:
     return str(max(10, int(item["production"]["replicas"])))
 
 
-def _database_class(environment: str) -> Callable[[dict[str, Tree], dict[str, Tree]], Tree]:
+def _database_class(environment: str) -> Compute:
     def compute(root: dict[str, Tree], item: dict[str, Tree]) -> Tree:
         hosted = item["hosting"] == "managed" and root["platform"]["cloud"] == "aws"
         return _SIZES[environment] if hosted else None
@@ -129,7 +132,7 @@ def _database_class(environment: str) -> Callable[[dict[str, Tree], dict[str, Tr
     return compute
 
 
-def _database_size(environment: str, column: int) -> Callable[[dict[str, Tree], dict[str, Tree]], Tree]:
+def _database_size(environment: str, column: int) -> Compute:
     def compute(_root: dict[str, Tree], item: dict[str, Tree]) -> Tree:
         size = _CLASSES.get(item[environment].get("class") or _SIZES[environment])
         return size[column] if size else None
@@ -137,7 +140,14 @@ def _database_size(environment: str, column: int) -> Callable[[dict[str, Tree], 
     return compute
 
 
-def _cache_class(name: str) -> Callable[[dict[str, Tree], dict[str, Tree]], Tree]:
+def _read_replicas(environment: str) -> Compute:
+    def compute(_root: dict[str, Tree], item: dict[str, Tree]) -> Tree:
+        return "2" if environment == "production" and item["hosting"] == "managed" else "0"
+
+    return compute
+
+
+def _cache_class(name: str) -> Compute:
     def compute(root: dict[str, Tree], item: dict[str, Tree]) -> Tree:
         hosted = item["hosting"] == "managed" and root["platform"]["cloud"] == "aws"
         return name if hosted else None
@@ -145,7 +155,7 @@ def _cache_class(name: str) -> Callable[[dict[str, Tree], dict[str, Tree]], Tree
     return compute
 
 
-def _constant(value: str) -> Callable[[dict[str, Tree], dict[str, Tree]], Tree]:
+def _constant(value: str) -> Compute:
     def compute(_root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
         return value
 
@@ -217,12 +227,16 @@ def _operations(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
 
 
 def _risks(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
+    zones = "Pods spread over zones and hosts" if root["platform"]["cloud"] == "none" else "Multi-AZ deployment"
+    scales = any(service["production"]["autoscaling"] != "none" for service in root["services"])
+    load = "Auto-scaling" if scales else "Load tests"
+    watched = "Budget alerts, resource" if "budget" in root["cost"] else "Resource"
     rows = (
-        (True, "Infrastructure outage", "medium", "high", "Multi-AZ deployment, automated failover"),
+        (True, "Infrastructure outage", "medium", "high", f"{zones}, automated failover"),
         (True, "Security breach", "low", "critical", "Defense in depth, regular security scans"),
         (bool(root["databases"]), "Data loss", "low", "critical", "Automated backups, tested recovery procedures"),
-        (True, "Performance degradation", "medium", "medium", "Auto-scaling, performance monitoring"),
-        (True, "Cost overrun", "medium", "medium", "Budget alerts, resource optimization"),
+        (True, "Performance degradation", "medium", "medium", f"{load}, performance monitoring"),
+        (True, "Cost overrun", "medium", "medium", f"{watched} optimization"),
         (True, "Compliance violation", "low", "high", "Audit logging, regular compliance checks"),
     )
     names = ("risk", "probability", "impact", "mitigation")
@@ -258,12 +272,15 @@ DERIVED: tuple[Derived, ...] = (
     Derived("databases[].port", "5432 for postgresql", _constant("5432")),
     *(
         Derived(f"databases[].{environment}.{name}", doc, compute)
-        for environment, replicas, connections in (("staging", "0", "100"), ("production", "2", "200"))
+        for environment, replicas, connections in (
+            ("staging", "0", "100"),
+            ("production", "2 of a managed one, otherwise 0", "200"),
+        )
         for name, doc, compute in (
             ("class", f"{_SIZES[environment]} where managed on aws, otherwise none", _database_class(environment)),
             ("memory", "the memory of the class where it is known", _database_size(environment, 0)),
             ("cpu", "the processors of the class where it is known", _database_size(environment, 1)),
-            ("read_replicas", replicas, _constant(replicas)),
+            ("read_replicas", replicas, _read_replicas(environment)),
             ("max_connections", connections, _constant(connections)),
         )
     ),
@@ -285,7 +302,7 @@ DERIVED: tuple[Derived, ...] = (
     Derived("dependencies.external", "the template's, as far as the spec has their subject", _external),
     Derived("dependencies.blockers", "the template's, as far as the spec has their subject", _blockers),
     Derived("dependencies.blocking", "the template's, dated from the sprint", _blocking),
-    Derived("risks", "the template's six", _risks),
+    Derived("risks", "the template's six, with the mitigations that the spec provides", _risks),
 )  # fmt: skip
 
 

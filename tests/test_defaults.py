@@ -182,6 +182,37 @@ def test_a_name_of_any_length_has_valid_defaults(length: int) -> None:
     assert spec.services[0].secrets == tuple(f"{name}-url" for name in stores)
 
 
+@pytest.mark.parametrize(
+    ("more", "mitigations"),
+    [
+        (
+            "cost: {budget: 1000 USD}",
+            {
+                "Multi-AZ deployment, automated failover",
+                "Auto-scaling, performance monitoring",
+                "Budget alerts, resource optimization",
+            },
+        ),
+        (
+            "platform: {cloud: none}\nservices: [{name: a, production: {autoscaling: none}}]",
+            {
+                "Pods spread over zones and hosts, automated failover",
+                "Load tests, performance monitoring",
+                "Resource optimization",
+            },
+        ),
+    ],
+    ids=["cloud, autoscaler and budget", "none of them"],
+)
+def test_a_risk_is_met_by_what_the_spec_has(more: str, mitigations: set[str]) -> None:
+    assert mitigations <= {risk.mitigation for risk in spec_of(more).risks}
+
+
+@pytest.mark.parametrize(("hosting", "replicas"), [("managed", 2), ("in-cluster", 0)])
+def test_read_replicas_are_assumed_only_where_somebody_makes_them(hosting: str, replicas: int) -> None:
+    assert spec_of(f"databases: [{{name: d, hosting: {hosting}}}]").databases[0].production.read_replicas == replicas
+
+
 def test_a_database_with_the_longest_name_has_a_secret() -> None:
     name = "d" * 40
     assert spec_of(f"databases: [{{name: {name}}}]").services[0].secrets[0] == f"{name}-url"
