@@ -19,6 +19,7 @@ from devops_tasks import __main__ as program
 from devops_tasks.checks.codes import CODES
 from devops_tasks.cli import app
 from tests.test_spec import FIELDS
+from tests.bundles import example
 from tests.tools import ROOT
 
 GROUP: Any = get_command(app)
@@ -210,3 +211,14 @@ def dead_links(path: Path) -> list[str]:
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_of_a_text_leads_somewhere(path: Path) -> None:
     assert dead_links(path) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "path"),
+    [("markdown", "tasks.md"), ("yaml", "monitoring/alert-rules.yml")],
+    ids=["the row", "the rule"],
+)
+def test_the_readme_shows_what_is_really_written(language: str, path: str) -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    block = text.split(f"```{language}\n")[1].split("```")[0]
+    assert block in example("saved-reports")[path]
