@@ -18,8 +18,8 @@ from typer.main import get_command
 from devops_tasks import __main__ as program
 from devops_tasks.checks.codes import CODES
 from devops_tasks.cli import app
-from tests.test_spec import FIELDS
 from tests.bundles import example
+from tests.test_spec import FIELDS
 from tests.tools import ROOT
 
 GROUP: Any = get_command(app)
