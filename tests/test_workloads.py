@@ -133,9 +133,7 @@ def test_the_resource_table_follows_a_spec_that_has_little() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("path", "depth"), [("saved-reports", 1), ("teams/reports", 2), ("/teams/reports", 3)]
-)
+@pytest.mark.parametrize(("path", "depth"), [("saved-reports", 1), ("teams/reports", 2), ("/teams/reports", 3)])
 def test_the_environment_s_step_in_the_secret_store_is_counted(path: str, depth: int) -> None:
     plan = _plan(f"platform.secret_store={{name: store, path: {path}}}")
     key = plan["services"][0]["secrets"][0]["remote_key"]
