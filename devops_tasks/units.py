@@ -305,7 +305,8 @@ def positive(duration: Duration) -> Duration:
 
 def parse_share(text: str) -> Share:
     """Read ``2%`` or ``0.02``; raise ``ValueError`` for anything else, a bare 2 included."""
-    _match(SHARE, text, "a share such as 2% or 0.02")
+    meant = f"{text}%" if re.fullmatch(NUMBER, text) else "2%"
+    _match(SHARE, text, f"a share such as {meant} or 0.02")
     number, percent = _split(text)
     return Share(number / 100 if percent else number)
 

@@ -231,3 +231,8 @@ def test_a_percentage_and_its_ratio_are_the_same_share(ratio: Decimal) -> None:
     share = units.parse_share(f"{units.plain(ratio * 100)}%")
     assert share.ratio == ratio
     assert Decimal(share.notations()["ratio"]) * 100 == Decimal(share.notations()["percent"])
+
+
+def test_a_share_without_its_sign_is_told_how_to_write_it() -> None:
+    with pytest.raises(ValueError, match="a share such as 60% or"):
+        parse_share("60")
