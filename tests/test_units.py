@@ -235,4 +235,4 @@ def test_a_percentage_and_its_ratio_are_the_same_share(ratio: Decimal) -> None:
 
 def test_a_share_without_its_sign_is_told_how_to_write_it() -> None:
     with pytest.raises(ValueError, match="a share such as 60% or"):
-        parse_share("60")
+        units.parse_share("60")
