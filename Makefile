@@ -11,7 +11,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check docs golden bench build clean
+.PHONY: help setup demo test soak check docs golden bench build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ demo: $(VENV)/.program-ready ## generate an example bundle, check it and show it
 
 test: setup ## run every test, with the real tools
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+soak: setup ## the long runs: many random specs through every tool, many examples of each property
+	SPECS=150 HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -n auto tests/test_matrix.py tests/test_promises.py $(ARGS)
 
 check: setup ## lint and type-check
 	$(BIN)/ruff check

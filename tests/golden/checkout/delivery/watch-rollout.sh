@@ -159,7 +159,8 @@ watching=true
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-for share in 5 25 50 100; do
+shares=(5 25 50 100)
+for share in "${shares[@]}"; do
     ((share > first)) || continue
     "${here}/shift-traffic.sh" --yes "${share}"
     watch_release
