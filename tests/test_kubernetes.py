@@ -460,4 +460,4 @@ def _built(files: Files) -> str:
 def test_the_overlays_are_applied_on_the_server_s_side() -> None:
     for environment in ENVIRONMENTS:
         first = rendered("minimal")[f"overlays/{environment}/kustomization.yaml"].splitlines()[0]
-        assert first == f"# kubectl apply --server-side -k overlays/{environment}"
+        assert first == f"# kubectl apply --server-side --force-conflicts -k overlays/{environment}"
