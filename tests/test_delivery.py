@@ -156,7 +156,7 @@ def test_the_steps_of_plan_files_and_scripts_are_the_same() -> None:
     files = bundle(TWO_SERVICES)
     assert [step["weight"] for step in plan["steps"]] == [0, 25, 100]
     assert "\n0 | 25 | 100) ;;\n" in files["delivery/shift-traffic.sh"]
-    assert "\nfor share in 25 100; do\n" in files["delivery/watch-rollout.sh"]
+    assert "\nshares=(25 100)\n" in files["delivery/watch-rollout.sh"]
 
 
 def test_workers_alone_have_no_traffic_to_shift() -> None:
