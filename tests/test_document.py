@@ -704,3 +704,7 @@ def test_only_what_has_colours_is_said_to_have_them() -> None:
     worker = bundle("services: [{name: indexer, kind: worker}]\n")["scaling/hpa.yml"]
     assert "colour" not in worker
     assert "both colours" in bundle("")["scaling/hpa.yml"]
+    by_hand = "{name: shop-api, production: {autoscaling: none}}"
+    beside = bundle(f"services: [{by_hand}, {{name: indexer, kind: worker}}]\n")["scaling/hpa.yml"]
+    assert "indexer" in beside
+    assert "both colours" not in beside
