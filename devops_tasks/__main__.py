@@ -1,22 +1,48 @@
-"""The way in: argv to an exit code."""
+"""The way in: argv to an exit code, and out again at once."""
 
+import gc
+import os
 import sys
+from typing import NoReturn
 
 from devops_tasks import __version__
 
 REPORT = "devops-tasks: this is a bug of ours, not yours; please report it with what stands above"
+GARBAGE = 100_000
+"""How many objects more than before make the collector look for cycles: a bundle makes fewer, hundreds of them do."""
 
 
-def main() -> None:
-    """Run the command line and exit with its code."""
-    if sys.argv[1:] == ["--version"]:
-        print(f"devops-tasks {__version__}")
-        raise SystemExit(0)
-    raise SystemExit(run())
+def main() -> NoReturn:
+    """Run the command line and end the process with its code (docs/decisions/0011-leave-at-once.md)."""
+    gc.set_threshold(GARBAGE)
+    try:
+        code = run()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+    leave(code)
 
 
 def run() -> int:
     """Run a command: 0 done, 1 findings or conflict, 2 bad input or usage, 3 our own bug, 130 interrupted."""
+    try:
+        return _command()
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:  # the disk is full, the terminal is gone: no bug, and nothing that a command could mend
+        print(f"devops-tasks: {error.filename or 'the output'}: {error.strerror}", file=sys.stderr)
+        return 2
+    except Exception:  # noqa: BLE001 - the last line of defence: a report instead of a bare traceback
+        import traceback
+
+        traceback.print_exc()
+        print(REPORT, file=sys.stderr)
+        return 3
+
+
+def _command() -> int:
+    if sys.argv[1:] == ["--version"]:
+        print(f"devops-tasks {__version__}")
+        return 0
     from devops_tasks import cli
     from devops_tasks.errors import UserError
 
@@ -24,15 +50,17 @@ def run() -> int:
         cli.app(prog_name="devops-tasks")
     except UserError as error:
         return cli.refuse(error)
-    except KeyboardInterrupt:
-        return 130
-    except Exception:  # noqa: BLE001 - the last line of defence: a report instead of a bare traceback
-        import traceback
-
-        traceback.print_exc()
-        print(REPORT, file=sys.stderr)
-        return 3
     return 0
+
+
+def leave(code: int) -> NoReturn:
+    """End the process without taking it apart object by object; output that nobody could read makes the code 1."""
+    for stream in filter(None, (sys.stderr, sys.stdout)):  # None where the caller closed it
+        try:
+            stream.flush()
+        except OSError:
+            code = code or 1
+    os._exit(code)
 
 
 if __name__ == "__main__":
