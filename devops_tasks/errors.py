@@ -16,7 +16,8 @@ def key_text(path: KeyPath) -> str:
         if isinstance(step, int):
             text += f"[{step}]"
         else:
-            text += f".{step}" if text else step
+            name = step if step == step.strip() != "" else repr(step)  # what would not be seen is quoted
+            text += f".{name}" if text else name
     return text
 
 
@@ -46,7 +47,14 @@ class Problem(NamedTuple):
         if self.line:
             place += f":{self.line}:{self.column}"
         parts = [part for part in (place, self.key, self.what) if part]
-        return ": ".join(parts) + (f" ({self.mend})" if self.mend else "")
+        return shown(": ".join(parts) + (f" ({self.mend})" if self.mend else ""))
+
+
+def shown(text: str) -> str:
+    """Spell out what a terminal would obey instead of showing it: line breaks, escapes, marks of direction."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )
 
 
 class UserError(Exception):

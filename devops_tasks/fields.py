@@ -308,7 +308,7 @@ def _fill_record(shape: Nested[Any], tree: Tree) -> Tree:
     filled: dict[str, Tree] = {}
     for name, field in shape.record.fields.items():
         value = tree.get(name, MISSING)
-        if value is MISSING:
+        if value is MISSING or (value == {} and isinstance(field.default, str)):  # an empty group for a default limit
             value = field.default
         if value is not MISSING:
             filled[name] = fill(field.shape, value)

@@ -92,8 +92,10 @@ def parse_spec(text: str, where: str) -> Source:
 def _yaml_problem(error: yaml.MarkedYAMLError, text: str, where: str) -> Problem:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
-    lines = [*_LINE_BREAK.split(text), ""]
-    written = lines[line] if line < len(lines) else ""
+    lines = _LINE_BREAK.split(text)
+    if line >= len(lines):  # the parser ends a text without a last line break as if it had one
+        line, column = len(lines) - 1, len(lines[-1])
+    written = lines[line]
     what, mend = _explain(error, written, column)
     return Problem(where, what, mend, "yaml", line + 1, column + 1)
 
@@ -144,7 +146,8 @@ class _Parser:
         self.nodes += 1
         if self.nodes > MOST_NODES or len(path) > MOST_DEPTH:
             what = "too deeply nested" if len(path) > MOST_DEPTH else "too many values"
-            raise UserError(Problem(self.where, what, "", "too-large", event.start_mark.line + 1))
+            mark = event.start_mark
+            raise UserError(Problem(self.where, what, "", "too-large", mark.line + 1, mark.column + 1))
         self.places.setdefault(path, Place(self.where, event.start_mark.line + 1, event.start_mark.column + 1))
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, path)
@@ -205,7 +208,7 @@ class _Parser:
             self._refuse_tag(event, path)
             return str(event.value)
         self._problem(event, "a key must be a plain word", "quote it if it is text", path=path)
-        self._node(event, events, path)
+        self._node(event, events, (*path, ""))
         return ""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any, TypedDict
 
+from devops_tasks.filters import yaml
 from devops_tasks.plan.architecture import Architecture, plan_architecture
 from devops_tasks.plan.commitments import (
     Contacts,
@@ -207,9 +208,9 @@ def _shown(plan: dict[str, Any]) -> Row:
         "scraping": _scraping(plan),
         "tuning": list(_tuning(plan)),
         "restore": 'log "restoring into',
-        "policy": f"name: {services[0]['name']}",
-        "scaling": f"name: {scaled[0]}" if scaled else "",
-        "secret": f"name: {secret[0]}" if secret else "",
+        "policy": f"name: {yaml(services[0]['name'])}",
+        "scaling": f"name: {yaml(scaled[0])}" if scaled else "",
+        "secret": f"name: {yaml(secret[0])}" if secret else "",
     }
 
 
