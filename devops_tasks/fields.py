@@ -297,7 +297,8 @@ def fill(shape: Shape, tree: Tree) -> Tree:
         return [fill(shape.item, item) for item in tree] if isinstance(tree, list) else []
     if isinstance(shape, Nested):
         return _fill_record(shape, tree)
-    return tree
+    # The order in which somebody wrote the names of a map means nothing, so it must not be seen in the bundle.
+    return dict(sorted(tree.items())) if isinstance(shape, Entries) and isinstance(tree, dict) else tree
 
 
 def _fill_record(shape: Nested[Any], tree: Tree) -> Tree:
