@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from devops_tasks import units
-from devops_tasks.fields import MISSING, Listing, Nested, Tree, fill, parse_boolean
+from devops_tasks.fields import MISSING, UNREAD, Listing, Nested, Tree, UnreadError, fill, parse_boolean
 from devops_tasks.spec import SPEC
 
 USUAL_BUCKETS = ("5ms", "10ms", "25ms", "50ms", "75ms", "100ms", "250ms", "500ms", "1s", "2.5s", "5s", "10s")
@@ -309,13 +309,22 @@ DERIVED: tuple[Derived, ...] = (
 def complete(tree: Tree) -> dict[str, Tree]:
     """Fill in every default of a tree whose written keys are valid; the tree that is given stays as it is."""
     root: dict[str, Tree] = fill(SPEC, tree)
+    derive(root)
+    return root
+
+
+def derive(root: dict[str, Tree]) -> None:
+    """Put what depends on other keys into a tree that has its fixed defaults; what needs an unread key is unread."""
     for row in DERIVED:
         *steps, name = row.path.split(".")
         for holder, item in _holders(root, root, steps):
-            value = None if name in holder else row.compute(root, item)
+            try:
+                value = None if name in holder else row.compute(root, item)
+            except UnreadError:
+                holder[name] = UNREAD
+                continue
             if value is not None:
                 holder[name] = fill(_shape([*steps, name]), value)
-    return root
 
 
 def _holders(holder: Tree, item: Tree, steps: list[str]) -> Iterator[tuple[dict[str, Tree], dict[str, Tree]]]:
@@ -324,7 +333,7 @@ def _holders(holder: Tree, item: Tree, steps: list[str]) -> Iterator[tuple[dict[
     if not steps:
         yield holder, item
         return
-    inner = holder.get(steps[0].removesuffix("[]"), MISSING)
+    inner = dict.get(holder, steps[0].removesuffix("[]"), MISSING)  # as it stands, unread or not
     if steps[0].endswith("[]"):
         for element in inner if isinstance(inner, list) else []:
             yield from _holders(element, element, steps[1:])

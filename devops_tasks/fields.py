@@ -24,6 +24,12 @@ Built = Any
 Schema = dict[str, Any]
 T = TypeVar("T")
 MISSING = object()
+UNREAD = object()
+"""Stands in a tree for what was written and could not be read: its fault is told, and nothing follows from it."""
+
+
+class UnreadError(Exception):
+    """A key was asked for that could not be read (see ``salvage``): what depends on it cannot be said."""
 
 
 class Kind(NamedTuple, Generic[T]):
@@ -164,6 +170,15 @@ class Builder:
         """Note one fault and go on."""
         self.faults.append(Fault(path, what, mend, code))
 
+    def _other_type(self, path: KeyPath, expected: str, tree: Tree, mend: str = "") -> Built:
+        if tree is UNREAD:
+            return None
+        return self.fault(path, f"expected {expected}, found {_found(tree)}", mend, "wrong-type")
+
+    def record(self, record: "type[Record]", values: dict[str, Built]) -> Built:
+        """Make a record of its values."""
+        return record(**values)
+
     def build(self, shape: Shape, tree: Tree, path: KeyPath = ()) -> Built:
         """Build the value of a shape, or None where the tree has a fault."""
         if isinstance(shape, Kind):
@@ -176,7 +191,7 @@ class Builder:
 
     def _scalar(self, kind: Kind[Any], tree: Tree, path: KeyPath) -> Built:
         if not isinstance(tree, str):
-            return self.fault(path, f"expected {kind.expected}, found {_found(tree)}", code="wrong-type")
+            return self._other_type(path, kind.expected, tree)
         if tree in kind.later:
             mend = "built so far: " + ", ".join(kind.choices)
             return self.fault(path, f"{tree} is not built yet", mend, "not-built")
@@ -190,7 +205,7 @@ class Builder:
         if tree == "none" and not shape.least:
             tree = []
         if not isinstance(tree, list):
-            return self.fault(path, f"expected a list, found {_found(tree)}", "start each item with '- '", "wrong-type")
+            return self._other_type(path, "a list", tree, "start each item with '- '")
         if len(tree) < shape.least:
             self.fault(path, "expected at least one item", code="too-few")
         self._unique(shape, tree, path)
@@ -211,7 +226,7 @@ class Builder:
 
     def _entries(self, shape: Entries[Any], tree: Tree, path: KeyPath) -> Built:
         if not isinstance(tree, dict):
-            return self.fault(path, "expected a group of keys", "write 'KEY: value' lines below it", "wrong-type")
+            return self._other_type(path, "a group of keys", tree, "write 'KEY: value' lines below it")
         for name in tree:
             try:
                 shape.key.parse(name)
@@ -226,15 +241,16 @@ class Builder:
         if isinstance(tree, str) and shape.scalar:
             tree = {shape.scalar: tree}
         if not isinstance(tree, dict):
-            known = ", ".join(shape.record.fields)
-            return self.fault(path, f"expected a group of keys, found {_found(tree)}", f"keys: {known}", "wrong-type")
+            return self._other_type(path, "a group of keys", tree, f"keys: {', '.join(shape.record.fields)}")
         fields = shape.record.fields
         for name in tree:
             if name not in fields:
                 self.fault((*path, name), "unknown key", nearest(name, fields), "unknown-key")
             elif fields[name].later:
                 self.fault((*path, name), "not built yet", "leave it out for now", "not-built")
-        return shape.record(**{attribute(name): self._field(name, tree, path, fields[name]) for name in fields})
+        return self.record(
+            shape.record, {attribute(name): self._field(name, tree, path, fields[name]) for name in fields}
+        )
 
     def _field(self, name: str, tree: dict[str, Tree], path: KeyPath, field: Field) -> Built:
         if tree.get(name) is not None and not field.later:
@@ -301,6 +317,11 @@ def fill(shape: Shape, tree: Tree) -> Tree:
     return dict(sorted(tree.items())) if isinstance(shape, Entries) and isinstance(tree, dict) else tree
 
 
+def is_empty(field: Field, value: Tree) -> bool:
+    """Say whether a value is an empty group where one word is the default, as of a limit: it counts as not given."""
+    return value == {} and isinstance(field.default, str)
+
+
 def _fill_record(shape: Nested[Any], tree: Tree) -> Tree:
     if shape.none and tree == "none":
         return tree
@@ -309,10 +330,10 @@ def _fill_record(shape: Nested[Any], tree: Tree) -> Tree:
     filled: dict[str, Tree] = {}
     for name, field in shape.record.fields.items():
         value = tree.get(name, MISSING)
-        if value is MISSING or (value == {} and isinstance(field.default, str)):  # an empty group for a default limit
+        if value is MISSING or is_empty(field, value):
             value = field.default
         if value is not MISSING:
-            filled[name] = fill(field.shape, value)
+            filled[name] = value if isinstance(field.shape, Kind) else fill(field.shape, value)
     return filled
 
 

@@ -5,14 +5,30 @@ Lives here: rules over a complete, typed spec. A contradiction that leaves a cor
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 from devops_tasks.defaults import ALERT_ROWS, TASK_IDS, default_severity
 from devops_tasks.errors import Fault, KeyPath
-from devops_tasks.fields import nearest
+from devops_tasks.fields import UnreadError, nearest
 from devops_tasks.metrics import METRICS, parse_threshold
-from devops_tasks.spec import Alert, Cache, Criterion, Database, DatabaseBackup, ExternalService, Queue, Service, Spec
+from devops_tasks.spec import (
+    Alert,
+    Autoscaling,
+    Cache,
+    Criterion,
+    Database,
+    DatabaseBackup,
+    DatabaseSize,
+    Experiment,
+    ExternalService,
+    Queue,
+    Service,
+    Spec,
+    Task,
+)
 from devops_tasks.units import Duration, Quantity, Share, parse_duration, schedule
 
 Faults = Iterator[Fault]
@@ -31,199 +47,240 @@ SECRETS_FOLDER = "/etc/secrets"
 
 
 def check_spec(spec: Spec) -> Faults:
-    """Yield every contradiction of a complete spec."""
+    """Yield every contradiction of a complete spec.
+
+    Of a spec with faults (:func:`fields.salvage`) those are told that are there whatever the unread keys should say:
+    a rule goes as far as what it reads can be read.
+    """
     for rule in RULES:
-        yield from rule(spec)
+        yield from _readable(rule(spec))
+    for path, rules in ITEM_RULES.items():
+        for index, item in enumerate(_items(spec, path)):
+            for each in rules:
+                yield from _readable(each(spec, item, (*path, index)))
+
+
+def _readable(faults: Faults) -> Faults:
+    try:
+        yield from faults
+    except UnreadError:
+        return
+
+
+def _items(spec: Spec, path: tuple[str, ...]) -> tuple[Any, ...]:
+    """Give the items of a list of the spec; none where it could not be read."""
+    value: Any = spec
+    try:
+        for name in path:
+            value = getattr(value, name)
+    except UnreadError:
+        return ()
+    return tuple(value)
 
 
 def _dates(spec: Spec) -> Faults:
     starts, ends = spec.sprint.starts, spec.sprint.ends
     if starts and ends and ends < starts:
-        yield Fault(
-            ("sprint", "ends"), f"{ends} is before the sprint starts ({starts})", "exchange the two dates", "order"
-        )
+        what = f"{ends} is before the sprint starts ({starts})"
+        yield Fault(("sprint", "ends"), what, "exchange the two dates", "out-of-order")
 
 
 def _names(spec: Spec) -> Faults:
     seen: dict[str, str] = {}
-    groups: dict[str, tuple[_Named, ...]] = {
-        "services": spec.services,
-        "databases": spec.databases,
-        "caches": spec.caches,
-        "queues": spec.queues,
-        "external_services": spec.external_services,
-    }
-    for group, items in groups.items():
-        for index, item in enumerate(items):
-            path: KeyPath = (group, index, "name")
-            if item.name in seen and seen[item.name] != group:
-                yield Fault(path, f"{item.name} is also the name of one of the {seen[item.name]}", "", "duplicate-name")
-            seen.setdefault(item.name, group)
-    for index, service in enumerate(spec.services):
-        if service.name == DEFAULT_DENY:
+    for group in ("services", "databases", "caches", "queues", "external_services"):
+        for path, name in _names_in(spec, group):
+            if seen.setdefault(name, group) != group:
+                what = f"{name} is also the name of one of the {seen[name]}"
+                yield Fault(path, what, "choose another name", "duplicate-name")
+    for path, name in _names_in(spec, "services"):
+        if name == DEFAULT_DENY:
             what = f"{DEFAULT_DENY} is what the namespace's own network policy is called"
-            yield Fault(("services", index, "name"), what, "choose another name", "duplicate-name")
-        stem, _, colour = service.name.rpartition("-")
+            yield Fault(path, what, "choose another name", "duplicate-name")
+        stem, _, colour = name.rpartition("-")
         if colour in _COLOURS and stem in seen:
-            what = f"{service.name} is what the {colour} colour of {stem} is called"
-            yield Fault(("services", index, "name"), what, "choose another name", "duplicate-name")
+            what = f"{name} is what the {colour} colour of {stem} is called"
+            yield Fault(path, what, "choose another name", "duplicate-name")
 
 
-def _needs(spec: Spec) -> Faults:
+def _names_in(spec: Spec, group: str) -> Iterator[tuple[KeyPath, str]]:
+    for index, item in enumerate(_items(spec, (group,))):
+        with suppress(UnreadError):
+            yield (group, index, "name"), item.name
+
+
+def _needs(spec: Spec, service: Service, path: KeyPath) -> Faults:
     groups: tuple[tuple[_Named, ...], ...] = (spec.databases, spec.caches, spec.queues, spec.external_services)
     known = tuple(item.name for group in groups for item in group)
-    for index, service in enumerate(spec.services):
-        for position, name in enumerate(service.needs):
-            if name not in known:
-                what = f"{name} is no database, cache, queue or external service of this spec"
-                yield Fault(
-                    ("services", index, "needs", position), what, nearest(name, known) if known else "", "unknown-name"
-                )
+    for position, name in enumerate(service.needs):
+        if name not in known:
+            what = f"{name} is no database, cache, queue or external service of this spec"
+            mend = nearest(name, known) if known else "there is none: take it out"
+            yield Fault((*path, "needs", position), what, mend, "unknown-name")
 
 
-def _resources(spec: Spec) -> Faults:
-    for index, service in enumerate(spec.services):
-        for environment in ("staging", "production"):
-            size = getattr(service, environment)
-            path: KeyPath = ("services", index, environment)
-            if size.cpu.request > size.cpu.limit:
-                yield Fault((*path, "cpu", "request"), "the request is above the limit", "lower it", "order")
-            if size.memory.request > size.memory.limit:
-                yield Fault((*path, "memory", "request"), "the request is above the limit", "lower it", "order")
-        scaling = service.production.autoscaling
-        if scaling and scaling.max < service.production.replicas:
-            what = f"{scaling.max} pods at most are fewer than the {service.production.replicas} replicas"
-            yield Fault(("services", index, "production", "autoscaling", "max"), what, "raise it", "order")
+def _resources(_spec: Spec, service: Service, path: KeyPath) -> Faults:
+    for environment in ("staging", "production"):
+        for name in ("cpu", "memory"):
+            yield from _readable(_request(service, environment, name, path))
 
 
-def _autoscaling(spec: Spec) -> Faults:
-    for index, service in enumerate(spec.services):
-        scaling = service.production.autoscaling
-        for name in ("cpu", "memory") if scaling else ():
-            share: Share = getattr(scaling, name)
-            if share.ratio < Decimal("0.01") or share.ratio * 100 % 1:
-                path: KeyPath = ("services", index, "production", "autoscaling", name)
-                yield Fault(path, f"{share.text} is no whole percent from 1%", "Kubernetes takes whole percents only")
+def _request(service: Service, environment: str, name: str, path: KeyPath) -> Faults:
+    resource = getattr(getattr(service, environment), name)
+    if resource.request > resource.limit:
+        place = (*path, environment, name, "request")
+        yield Fault(place, "the request is above the limit", "lower it", "out-of-order")
 
 
-def _images(spec: Spec) -> Faults:
-    for index, service in enumerate(spec.services):
-        name, _, digest = (service.image or "@").partition("@")
-        tag = name.rpartition("/")[2].partition(":")[2]
-        if service.image and not digest and tag in {"", "latest"}:
-            what = f"{service.image} names no version, so nobody could say what runs or roll back to it"
-            yield Fault(("services", index, "image"), what, "add a tag or a digest", "no-version")
+def _pods_at_most(_spec: Spec, service: Service, path: KeyPath) -> Faults:
+    scaling = service.production.autoscaling
+    if scaling and scaling.max < service.production.replicas:
+        what = f"{scaling.max} pods at most are fewer than the {service.production.replicas} replicas"
+        yield Fault((*path, "production", "autoscaling", "max"), what, "raise it", "out-of-order")
 
 
-def _writable(spec: Spec) -> Faults:
-    for index, service in enumerate(spec.services):
-        for position, path in enumerate(service.writable):
-            place: KeyPath = ("services", index, "writable", position)
-            if {"..", "."} & set(path.split("/")):
-                yield Fault(place, f"{path} is not the path that it names", "write it without '.' and '..'")
-            if f"{path}/".startswith(f"{SECRETS_FOLDER}/"):
-                yield Fault(place, f"the secrets are mounted at {SECRETS_FOLDER}", "write to another path")
+def _autoscaling(_spec: Spec, service: Service, path: KeyPath) -> Faults:
+    scaling = service.production.autoscaling
+    for name in ("cpu", "memory") if scaling else ():
+        yield from _readable(_aim(scaling, name, (*path, "production", "autoscaling", name)))
 
 
-def _public(spec: Spec) -> Faults:
-    for index, service in enumerate(spec.services):
-        if service.kind == "worker" and service.host:
-            yield Fault(
-                ("services", index, "host"), "a worker serves no requests", "remove it, or make it an api", "worker"
-            )
+def _aim(scaling: Autoscaling | None, name: str, path: KeyPath) -> Faults:
+    share: Share = getattr(scaling, name)
+    if share.ratio < Decimal("0.01") or share.ratio * 100 % 1:
+        what = f"{share.text} is no whole percent from 1%"
+        yield Fault(path, what, "Kubernetes takes whole percents only", "out-of-range")
+
+
+def _image(_spec: Spec, service: Service, path: KeyPath) -> Faults:
+    name, _, digest = (service.image or "@").partition("@")
+    tag = name.rpartition("/")[2].partition(":")[2]
+    if service.image and not digest and tag in {"", "latest"}:
+        what = f"{service.image} names no version, so nobody could say what runs or roll back to it"
+        yield Fault((*path, "image"), what, "add a tag or a digest", "no-version")
+
+
+def _writable(_spec: Spec, service: Service, path: KeyPath) -> Faults:
+    for position, written in enumerate(service.writable):
+        place: KeyPath = (*path, "writable", position)
+        if {"..", "."} & set(written.split("/")):
+            yield Fault(place, f"{written} is not the path that it names", "write it without '.' and '..'")
+        if f"{written}/".startswith(f"{SECRETS_FOLDER}/"):
+            what = f"the secrets are mounted at {SECRETS_FOLDER}"
+            yield Fault(place, what, "write to another path", "contradiction")
+
+
+def _public(_spec: Spec, service: Service, path: KeyPath) -> Faults:
+    if service.kind == "worker" and service.host:
+        yield Fault((*path, "host"), "a worker serves no requests", "remove it, or make it an api", "contradiction")
 
 
 def _namespaces(spec: Spec) -> Faults:
     names = spec.platform.namespaces
     if names.staging == names.production:
         path: KeyPath = ("platform", "namespaces", "staging")
-        yield Fault(path, "staging and production share a namespace", "give each its own", "duplicate-name")
+        yield Fault(path, "staging and production share a namespace", "give each its own", "contradiction")
 
 
 def _steps(spec: Spec) -> Faults:
     steps = spec.delivery.steps
+    path: KeyPath = ("delivery", "steps")
     for index, (first, second) in enumerate(pairwise(steps), start=1):
         if second <= first:
-            yield Fault(("delivery", "steps", index), f"{second.text} is no more than the step before it", "", "order")
+            yield Fault(
+                (*path, index), f"{second.text} is no more than the step before it", "sort them", "out-of-order"
+            )
     if steps[0].ratio <= 0:
-        yield Fault(("delivery", "steps", 0), "a step of no traffic is no step", "begin above 0%", "order")
+        yield Fault((*path, 0), "a step of no traffic is no step", "begin above 0%", "out-of-range")
     if steps[-1].text != "100%":
-        yield Fault(
-            ("delivery", "steps", len(steps) - 1), f"the last step is {steps[-1].text}", "end with 100%", "order"
-        )
+        yield Fault((*path, len(steps) - 1), f"the last step is {steps[-1].text}", "end with 100%", "out-of-range")
 
 
 def _whole_percent(spec: Spec) -> Faults:
     for index, step in enumerate(spec.delivery.steps):
         if step.ratio * 100 % 1:
-            yield Fault(
-                ("delivery", "steps", index), f"{step.text} is no whole percent", "route weights are whole numbers"
-            )
+            what = f"{step.text} is no whole percent"
+            yield Fault(("delivery", "steps", index), what, "route weights are whole numbers", "out-of-range")
 
 
-def _assignment(spec: Spec) -> Faults:
+def _method(spec: Spec) -> Faults:
     assignment = spec.experiment.assignment
-    path: KeyPath = ("experiment", "assignment")
     if assignment.method == "traffic-split" and assignment.unit != "request":
         what = f"a traffic split assigns requests, so it is no assignment of a {assignment.unit}"
-        yield Fault((*path, "method"), what, "use feature-flag, or unit: request", "assignment")
-    if not 0 < assignment.treatment.ratio < 1:
-        yield Fault(
-            (*path, "treatment"), "needs a part in treatment and a part in control", "between 0% and 100%", "order"
-        )
+        path: KeyPath = ("experiment", "assignment", "method")
+        yield Fault(path, what, "use feature-flag, or unit: request", "contradiction")
+
+
+def _treatment(spec: Spec) -> Faults:
+    if not 0 < spec.experiment.assignment.treatment.ratio < 1:
+        what = "needs a part in treatment and a part in control"
+        yield Fault(("experiment", "assignment", "treatment"), what, "between 0% and 100%", "out-of-range")
+
+
+def _chances(spec: Spec) -> Faults:
     for name in ("significance", "power"):
-        if not 0 < getattr(spec.experiment, name).ratio < 1:
-            yield Fault(("experiment", name), "must lie between 0% and 100%", "", "order")
+        yield from _readable(_chance(spec, name))
+
+
+def _chance(spec: Spec, name: str) -> Faults:
+    if not 0 < getattr(spec.experiment, name).ratio < 1:
+        mend = f"{Experiment.fields[name].default} is usual"
+        yield Fault(("experiment", name), "must lie between 0% and 100%", mend, "out-of-range")
 
 
 def _intervals(spec: Spec) -> Faults:
     for name in ("scrape_interval", "evaluation_interval"):
-        seconds = getattr(spec.monitoring, name).seconds
-        if not 1 <= seconds <= _LONGEST_INTERVAL or seconds % 1:
-            what = "must be whole seconds from 1s to 75s: every rule looks at 5m, and needs four samples in it"
-            yield Fault(("monitoring", name), what, "15s is usual", "order")
+        yield from _readable(_interval(spec, name))
 
 
-def _thresholds(spec: Spec) -> Faults:
-    for index, criterion in enumerate(spec.rollback.criteria):
-        yield from _threshold(spec, criterion, ("rollback", "criteria", index))
-        if criterion.above is None and criterion.below is None:
-            yield Fault(
-                ("rollback", "criteria", index), "says neither above nor below", "add one of them", "missing-key"
-            )
-        if criterion.metric in METRICS and not any(_has(spec, each, criterion.metric) for each in spec.services):
-            what = f"this feature has no {criterion.metric}"
-            yield Fault(("rollback", "criteria", index, "metric"), what, "remove the criterion", "unknown-name")
-    for index, alert in enumerate(spec.alerts):
-        yield from _threshold(spec, alert, ("alerts", index))
-        yield from _alert(spec, alert, ("alerts", index))
+def _interval(spec: Spec, name: str) -> Faults:
+    seconds = getattr(spec.monitoring, name).seconds
+    if not 1 <= seconds <= _LONGEST_INTERVAL or seconds % 1:
+        what = "must be whole seconds from 1s to 75s: every rule looks at 5m, and needs four samples in it"
+        yield Fault(("monitoring", name), what, "15s is usual", "out-of-range")
 
 
-def _threshold(spec: Spec, row: Alert | Criterion, path: KeyPath) -> Faults:
+def _criterion(spec: Spec, criterion: Criterion, path: KeyPath) -> Faults:
+    if criterion.above is None and criterion.below is None:
+        yield Fault(path, "says neither above nor below", "add one of them", "missing-key")
+    if criterion.metric in METRICS and not any(_has(spec, each, criterion.metric) for each in spec.services):
+        what = f"this feature has no {criterion.metric}"
+        yield Fault((*path, "metric"), what, "remove the criterion", "unknown-name")
+
+
+def _one_side(_spec: Spec, row: Alert | Criterion, path: KeyPath) -> Faults:
     if row.above is not None and row.below is not None:
-        yield Fault((*path, "below"), "says both above and below", "keep one of them", "order")
-    known = METRICS.get(row.metric)
-    own = {alert.metric for alert in spec.alerts if alert.query and not alert.skip}
-    if known is None and row.metric not in own and not getattr(row, "skip", None):
+        yield Fault((*path, "below"), "says both above and below", "keep one of them", "contradiction")
+
+
+def _metric(spec: Spec, row: Alert | Criterion, path: KeyPath) -> Faults:
+    if row.metric in METRICS or getattr(row, "skip", None):
+        return
+    if row.metric not in {alert.metric for alert in spec.alerts if alert.query and not alert.skip}:
         mend = f"{nearest(row.metric, tuple(METRICS))} or give an alert of that name a query"
         yield Fault((*path, "metric"), f"{row.metric} is no metric that is known here", mend, "unknown-name")
-    for side in ("above", "below"):
-        quantity: Quantity | None = getattr(row, side)
-        if quantity is not None and known is not None:
-            yield from _side(row.metric, side, quantity, (*path, side))
 
 
-def _side(metric: str, side: str, quantity: Quantity, path: KeyPath) -> Faults:
-    if METRICS[metric].bad != side:
-        yield Fault(path, f"{metric} is bad {METRICS[metric].bad} a threshold", f"write {METRICS[metric].bad}", "order")
+def _sides(_spec: Spec, row: Alert | Criterion, path: KeyPath) -> Faults:
+    for side in ("above", "below") if row.metric in METRICS else ():
+        yield from _readable(_side(row, side, (*path, side)))
+
+
+def _side(row: Alert | Criterion, side: str, path: KeyPath) -> Faults:
+    quantity: Quantity | None = getattr(row, side)
+    if quantity is None:
+        return
+    bad = METRICS[row.metric].bad
+    if bad != side:
+        yield Fault(path, f"{row.metric} is bad {bad} a threshold", f"write {bad}", "contradiction")
     try:
-        parse_threshold(metric, quantity)
+        parse_threshold(row.metric, quantity)
     except ValueError as error:
-        yield Fault(path, f"{metric} is measured as {error}, not as {quantity.text}", f"write {error}", "wrong-unit")
+        what = f"{row.metric} is measured as {error}, not as {quantity.text}"
+        yield Fault(path, what, f"write {error}", "wrong-unit")
 
 
 def _alert(spec: Spec, alert: Alert, path: KeyPath) -> Faults:
-    services = {service.name: service for service in spec.services}
+    services = {service.name: service for service in spec.services} if alert.service is not None else {}
     if alert.service is not None and alert.service not in services:
         what = f"{alert.service} is no service of this spec"
         yield Fault((*path, "service"), what, nearest(alert.service, services), "unknown-name")
@@ -254,35 +311,43 @@ def _has(spec: Spec, service: Service, metric: str) -> bool:
 
 
 def _rows(spec: Spec) -> Faults:
-    seen: dict[tuple[str | None, str, str | None], int] = {}
+    seen: dict[tuple[str | None, str, str], int] = {}
+    for index, alert in enumerate(spec.alerts):
+        with suppress(UnreadError):
+            same = (alert.service, alert.metric, alert.severity or default_severity(alert.metric))
+            first = seen.setdefault(same, index)
+            if first != index:
+                what = f"item {first + 1} of this list is for the same service, metric and severity"
+                yield Fault(("alerts", index, "metric"), what, "join the two", "duplicate-name")
+
+
+def _queries(spec: Spec) -> Faults:
     queries: dict[tuple[str | None, str], str] = {}
     for index, alert in enumerate(spec.alerts):
-        same = (alert.service, alert.metric, alert.severity or default_severity(alert.metric))
-        if same in seen:
-            what = f"item {seen[same] + 1} of this list is for the same service, metric and severity"
-            yield Fault(("alerts", index, "metric"), what, "join the two", "duplicate-name")
-        seen.setdefault(same, index)
-        if alert.query and queries.setdefault(same[:2], alert.query) != alert.query:
-            what = f"{alert.metric} has another query above"
-            yield Fault(("alerts", index, "query"), what, "give this one another name", "duplicate-name")
+        with suppress(UnreadError):
+            if alert.query and queries.setdefault((alert.service, alert.metric), alert.query) != alert.query:
+                what = f"{alert.metric} has another query above"
+                yield Fault(("alerts", index, "query"), what, "give this one another name", "duplicate-name")
 
 
-def _feasible(spec: Spec) -> Faults:
-    rows: list[tuple[Alert | Criterion, KeyPath]] = [
-        *((row, ("rollback", "criteria", index)) for index, row in enumerate(spec.rollback.criteria)),
-        *((row, ("alerts", index)) for index, row in enumerate(spec.alerts)),
-    ]
-    for row, path in rows:
-        wait = row.for_
-        if wait is not None and (wait.seconds % 1 or wait.seconds > _LONGEST_WAIT):
-            yield Fault((*path, "for"), f"{wait.text} is no whole number of seconds of at most a day", "", "order")
-        limit = row.above
-        if isinstance(limit, Share) and row.metric in _PARTS and limit.ratio >= 1:
-            yield Fault((*path, "above"), f"{row.metric} is never above {limit.text}", "lower it", "order")
-        if isinstance(row.below, Share) and row.metric in METRICS and not row.below.ratio:
-            yield Fault((*path, "below"), f"{row.metric} is never below 0%", "raise it", "order")
-        if isinstance(limit, Duration) and row.metric in METRICS and not limit.seconds:
-            yield Fault((*path, "above"), "no time at all is no threshold", "raise it", "order")
+def _wait(_spec: Spec, row: Alert | Criterion, path: KeyPath) -> Faults:
+    wait = row.for_
+    if wait is not None and (wait.seconds % 1 or wait.seconds > _LONGEST_WAIT):
+        what = f"{wait.text} is no whole number of seconds of at most a day"
+        yield Fault((*path, "for"), what, "5m is usual", "out-of-range")
+
+
+def _reachable(_spec: Spec, row: Alert | Criterion, path: KeyPath) -> Faults:
+    limit = row.above
+    if isinstance(limit, Share) and row.metric in _PARTS and limit.ratio >= 1:
+        yield Fault((*path, "above"), f"{row.metric} is never above {limit.text}", "lower it", "out-of-range")
+    if isinstance(limit, Duration) and row.metric in METRICS and not limit.seconds:
+        yield Fault((*path, "above"), "no time at all is no threshold", "raise it", "out-of-range")
+
+
+def _above_zero(_spec: Spec, row: Alert | Criterion, path: KeyPath) -> Faults:
+    if isinstance(row.below, Share) and row.metric in METRICS and not row.below.ratio:
+        yield Fault((*path, "below"), f"{row.metric} is never below 0%", "raise it", "out-of-range")
 
 
 def _retention(spec: Spec) -> Faults:
@@ -295,35 +360,36 @@ def _retention(spec: Spec) -> Faults:
     if used and spec.monitoring.retention.seconds < _WEEK_AND_HOUR:
         what = f"{spec.monitoring.retention.text} of samples hold no baseline: it is this hour a week ago"
         mend = "keep 8d or more, or skip the alert throughput_ratio"
-        yield Fault(("monitoring", "retention"), what, mend, "retention")
+        yield Fault(("monitoring", "retention"), what, mend, "contradiction")
 
 
-def _buckets(spec: Spec) -> Faults:
-    for index, service in enumerate(spec.services):
-        bounds = service.latency_buckets
-        path: KeyPath = ("services", index, "latency_buckets")
-        for position, (first, second) in enumerate(pairwise(bounds), start=1):
-            if second <= first:
-                yield Fault(
-                    (*path, position), f"{second.text} is no more than the bound before it", "sort them", "order"
-                )
-        if service.kind != "worker":
-            yield from _bounds(spec, service, path)
+def _buckets(_spec: Spec, service: Service, path: KeyPath) -> Faults:
+    for position, (first, second) in enumerate(pairwise(service.latency_buckets), start=1):
+        if second <= first:
+            what = f"{second.text} is no more than the bound before it"
+            yield Fault((*path, "latency_buckets", position), what, "sort them", "out-of-order")
 
 
 def _bounds(spec: Spec, service: Service, path: KeyPath) -> Faults:
-    rows: tuple[Alert | Criterion, ...] = (
-        *spec.rollback.criteria,
-        *(alert for alert in spec.alerts if alert.service in {None, service.name}),
-    )
-    limits = [row.above for row in rows if row.metric == "latency_p95" and isinstance(row.above, Duration)]
-    for limit in dict.fromkeys([*limits, *_default_latency(spec, service)]):
-        if limit not in service.latency_buckets:
+    bounds = service.latency_buckets
+    for limit in dict.fromkeys(_limits(spec, service)) if service.kind != "worker" else ():
+        if limit not in bounds:
             what = f"no bound at {limit.text}, which a latency threshold uses: the alert would be a guess"
-            yield Fault(path, what, f"add {limit.text}", "bucket")
-        elif limit == max(service.latency_buckets):
+            yield Fault((*path, "latency_buckets"), what, f"add {limit.text}", "missing-bound")
+        elif limit == max(bounds):
             what = f"nothing above {limit.text}, a latency threshold, can be seen"
-            yield Fault(path, what, "add a larger bound", "bucket")
+            yield Fault((*path, "latency_buckets"), what, "add a larger bound", "missing-bound")
+
+
+def _limits(spec: Spec, service: Service) -> Iterator[Duration]:
+    """Give every latency threshold that is used of a service, written or by default."""
+    for row in (*_items(spec, ("rollback", "criteria")), *_items(spec, ("alerts",))):
+        with suppress(UnreadError):
+            named = getattr(row, "service", None) in {None, service.name}
+            if named and row.metric == "latency_p95" and isinstance(row.above, Duration):
+                yield row.above
+    with suppress(UnreadError):
+        yield from _default_latency(spec, service)
 
 
 def _default_latency(spec: Spec, service: Service) -> Iterator[Duration]:
@@ -340,79 +406,100 @@ def _default_latency(spec: Spec, service: Service) -> Iterator[Duration]:
         yield parse_duration(default["above"])
 
 
-def _tasks(spec: Spec) -> Faults:
-    for index, task in enumerate(spec.tasks):
-        missing = [name for name in ("title", "priority", "points") if getattr(task, name) is None]
-        if task.id not in TASK_IDS and missing and not task.skip:
-            what = f"{task.id} is no default task, so it needs {', '.join(missing)}"
-            yield Fault(("tasks", index), what, f"default tasks: {TASK_IDS[0]} to {TASK_IDS[-1]}", "missing-key")
+def _task(_spec: Spec, task: Task, path: KeyPath) -> Faults:
+    missing = [name for name in ("title", "priority", "points") if getattr(task, name) is None]
+    if task.id not in TASK_IDS and missing and not task.skip:
+        what = f"{task.id} is no default task, so it needs {', '.join(missing)}"
+        yield Fault(path, what, f"default tasks: {TASK_IDS[0]} to {TASK_IDS[-1]}", "missing-key")
 
 
-def _sizes(spec: Spec) -> Faults:
-    for index, database in enumerate(spec.databases):
-        for environment in ("staging", "production"):
-            size = getattr(database, environment)
-            what = f"is not known for the class {size.class_}, and settings of the server follow from it"
-            path: KeyPath = ("databases", index, environment)
-            missing = [name for name in ("memory", "cpu") if getattr(size, name) is None]
-            yield from (Fault((*path, name), what, "write it", "missing-key") for name in missing)
+def _sizes(_spec: Spec, database: Database, path: KeyPath) -> Faults:
+    for environment in ("staging", "production"):
+        for name in ("memory", "cpu"):
+            yield from _readable(_size(database, environment, name, path))
 
 
-def _backups(spec: Spec) -> Faults:
-    managed_by_aws = spec.platform.cloud == "aws"
-    for index, database in enumerate(spec.databases):
-        backup = database.backup
-        path: KeyPath = ("databases", index, "backup")
-        try:
-            schedule(backup.every)
-        except ValueError as error:
-            yield Fault((*path, "every"), f"no schedule starts every {backup.every.text}", f"write {error}", "order")
-        if backup.keep < backup.every:
-            yield Fault(
-                (*path, "keep"), f"{backup.keep.text} is shorter than the time between two backups", "", "order"
-            )
-        if managed_by_aws and database.hosting == "managed":
-            yield from _aws_backup(backup, path)
-        if backup.to is not None and not backup.to.startswith("s3://"):
-            yield Fault((*path, "to"), "only s3:// is built yet", "name a bucket that speaks S3", "later")
+def _size(database: Database, environment: str, name: str, path: KeyPath) -> Faults:
+    size: DatabaseSize = getattr(database, environment)
+    if getattr(size, name) is None:
+        what = f"is not known for the class {size.class_}, and settings of the server follow from it"
+        yield Fault((*path, environment, name), what, "write it", "missing-key")
 
 
-def _aws_backup(backup: DatabaseBackup, path: KeyPath) -> Faults:
+def _backup(_spec: Spec, database: Database, path: KeyPath) -> Faults:
+    backup = database.backup
+    try:
+        schedule(backup.every)
+    except ValueError as error:
+        what = f"no schedule starts every {backup.every.text}"
+        yield Fault((*path, "backup", "every"), what, f"write {error}", "out-of-range")
+    if backup.keep < backup.every:
+        what = f"{backup.keep.text} is shorter than the time between two backups"
+        yield Fault((*path, "backup", "keep"), what, "keep several", "out-of-order")
+
+
+def _bucket(_spec: Spec, database: Database, path: KeyPath) -> Faults:
+    if database.backup.to is not None and not database.backup.to.startswith("s3://"):
+        yield Fault((*path, "backup", "to"), "only s3:// is built yet", "name a bucket that speaks S3", "not-built")
+
+
+def _aws_backup(spec: Spec, database: Database, path: KeyPath) -> Faults:
+    if spec.platform.cloud == "aws" and database.hosting == "managed":
+        yield from _readable(_aws_interval(database.backup, (*path, "backup", "every")))
+        yield from _readable(_aws_days(database.backup, (*path, "backup", "keep")))
+
+
+def _aws_interval(backup: DatabaseBackup, path: KeyPath) -> Faults:
     if backup.every.seconds < _HOUR_SECONDS:
         what = f"AWS Backup starts at most once an hour, not every {backup.every.text}"
         mend = "write 1h; with a shorter lose_at_most it keeps every point in time as well"
-        yield Fault((*path, "every"), what, mend, "order")
+        yield Fault(path, what, mend, "out-of-range")
+
+
+def _aws_days(backup: DatabaseBackup, path: KeyPath) -> Faults:
     if backup.keep.seconds % _DAY_SECONDS:
-        yield Fault((*path, "keep"), f"AWS Backup keeps whole days, not {backup.keep.text}", "write days", "order")
+        yield Fault(path, f"AWS Backup keeps whole days, not {backup.keep.text}", "write days", "out-of-range")
 
 
 def _contacts(spec: Spec) -> Faults:
     if spec.contacts.webhook and spec.contacts.pager != "webhook":
         what = f"the pager is {spec.contacts.pager or 'to be decided'}, so nothing would call this address"
-        yield Fault(("contacts", "webhook"), what, "write pager: webhook, or remove the address", "order")
+        yield Fault(("contacts", "webhook"), what, "write pager: webhook, or remove the address", "contradiction")
 
 
 RULES: tuple[Callable[[Spec], Faults], ...] = (
     _dates,
     _names,
-    _needs,
-    _resources,
-    _autoscaling,
-    _images,
-    _writable,
-    _public,
     _namespaces,
     _steps,
     _whole_percent,
-    _assignment,
+    _method,
+    _treatment,
+    _chances,
     _intervals,
-    _thresholds,
     _rows,
-    _feasible,
+    _queries,
     _retention,
-    _buckets,
-    _tasks,
-    _sizes,
-    _backups,
     _contacts,
 )
+"""What is asked of the whole spec."""
+
+_ROW_RULES = (_one_side, _metric, _sides, _wait, _reachable, _above_zero)
+ITEM_RULES: dict[tuple[str, ...], tuple[Callable[[Spec, Any, KeyPath], Faults], ...]] = {
+    ("services",): (
+        _needs,
+        _resources,
+        _pods_at_most,
+        _autoscaling,
+        _image,
+        _writable,
+        _public,
+        _buckets,
+        _bounds,
+    ),
+    ("databases",): (_sizes, _backup, _bucket, _aws_backup),
+    ("rollback", "criteria"): (_criterion, *_ROW_RULES),
+    ("alerts",): (_alert, *_ROW_RULES),
+    ("tasks",): (_task,),
+}
+"""What is asked of each item of a list, so that one that cannot be read keeps no other from being judged."""

@@ -13,9 +13,11 @@ import yaml
 
 from devops_tasks.defaults import complete
 from devops_tasks.errors import Fault, KeyPath, Problem, UserError, key_text
-from devops_tasks.fields import Builder, Kind, Nested, Shape, Tree, prune, shape_at
+from devops_tasks.fields import UNREAD, Builder, Kind, Nested, Shape, Tree, prune, shape_at
 from devops_tasks.filters import yaml_text
+from devops_tasks.reading import read_regular
 from devops_tasks.rules import check_spec
+from devops_tasks.salvage import salvage
 from devops_tasks.spec import SPEC, Spec
 
 MOST_BYTES = 1_000_000
@@ -26,6 +28,9 @@ Event = Any
 _LINE_BREAK = re.compile("\r\n|[\r\n\u0085\u2028\u2029]")  # those of YAML 1.1, by which its marks count
 _PLAIN = re.compile(r"[A-Za-z/](?:[^\W_]|[_/.,;()'?!+*=$%&|~<>@\"-]|:(?=[^\s])|(?<=[^\s])#| (?! |$))*")
 _LOOKS_TYPED = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_MOSTLY = 0.8
 _RESERVED = frozenset("@`%")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -45,6 +50,8 @@ class Source(NamedTuple):
     where: str
     tree: Tree
     places: dict[KeyPath, Place]
+    problems: tuple[Problem, ...] = ()
+    """What is wrong with the text, and leaves a tree all the same: there ``UNREAD`` stands in its place."""
 
 
 class Loaded(NamedTuple):
@@ -59,37 +66,72 @@ def read_spec(path: Path) -> Source:
     """Read a spec's file; raises ``UserError`` where it cannot be read or is no YAML of plain groups and lists."""
     where = str(path)
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise UserError(Problem(where, f"larger than {MOST_BYTES} bytes", "a spec is a short text", "too-large"))
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(Problem(where, _reason(error), "", "unreadable")) from None
+        content = read_regular(path, MOST_BYTES)
+    except FileNotFoundError:
+        mend = "a spec is read from a file; write it there first" if where == "-" else "name the file of a spec"
+        raise UserError(Problem(where, "no such file", mend, "unreadable")) from None
+    encoding = _wide(content)
+    if encoding:
+        raise UserError(Problem(where, f"a text in {encoding}, not in UTF-8", "save it as UTF-8", "not-utf8", 1, 1))
     try:
         return parse_spec(content.decode("utf-8-sig"), where)
-    except UnicodeDecodeError:
-        raise UserError(Problem(where, "not a text in UTF-8", "save it as UTF-8", "not-utf8")) from None
+    except UnicodeDecodeError as error:
+        raise UserError(_undecodable(content, error, where)) from None
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or "cannot be read").lower()
+def _wide(content: bytes) -> str:
+    """Name the encoding in which every letter takes several bytes, by its mark or by the bytes that are zero."""
+    if content.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        return "UTF-32"
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "UTF-16"
+    zeros = content.count(0)
+    for encoding, size in (("UTF-32", 4), ("UTF-16", 2)) if zeros else ():
+        for letters in (content[0::size], content[size - 1 :: size]):
+            if 0 not in letters and zeros > _MOSTLY * (len(content) - len(letters)):
+                return encoding
+    return ""
+
+
+def _undecodable(content: bytes, error: UnicodeDecodeError, where: str) -> Problem:
+    before = _LINE_BREAK.split(content[: error.start].decode("utf-8-sig"))
+    byte = f"the byte 0x{content[error.start]:02X}"
+    what, mend, code = f"{byte} is no UTF-8", "save it as UTF-8", "not-utf8"
+    if _BINARY.search(content):
+        what, mend, code = f"no text but binary data: {byte}", "name the file of a spec", "binary"
+    return Problem(where, what, mend, code, len(before), len(before[-1]) + 1)
 
 
 def parse_spec(text: str, where: str) -> Source:
-    """Parse YAML into a tree of source text; raises ``UserError`` with every fault of the text."""
+    """Parse YAML into a tree of source text; raises ``UserError`` where no tree can be made of it.
+
+    A fault that leaves a tree is kept in the source, and told together with those of the keys.
+    """
     parser = _Parser(where)
     try:
         tree = parser.parse(text)
-    except yaml.MarkedYAMLError as error:
-        raise UserError(_yaml_problem(error, text, where)) from None
-    except (yaml.YAMLError, UnicodeEncodeError):
-        problem = Problem(where, "holds characters that YAML does not allow", "remove control characters", "yaml")
-        raise UserError(problem) from None
-    if parser.problems:
-        raise UserError(*parser.problems)
-    return Source(where, tree, parser.places)
+    except (yaml.YAMLError, UnicodeEncodeError) as error:
+        problems = [*parser.problems, *_unprintable(text, where)]
+        if isinstance(error, yaml.MarkedYAMLError) or not problems:
+            problems.append(_yaml_problem(error, text, where))
+        raise UserError(*sorted(problems, key=_place)) from None
+    return Source(where, tree, parser.places, tuple(parser.problems))
 
 
-def _yaml_problem(error: yaml.MarkedYAMLError, text: str, where: str) -> Problem:
+def _place(problem: Problem) -> tuple[str, int, int]:
+    return problem.where, problem.line, problem.column
+
+
+def _unprintable(text: str, where: str) -> Iterator[Problem]:
+    for number, line in enumerate(_LINE_BREAK.split(text), start=1):
+        if match := _UNPRINTABLE.search(line):
+            what = f"the control character U+{ord(match[0]):04X} is not allowed"
+            yield Problem(where, what, "remove it", "control-character", number, match.start() + 1)
+
+
+def _yaml_problem(error: Exception, text: str, where: str) -> Problem:
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return Problem(where, f"no valid YAML: {error}", "", "yaml")
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
     lines = _LINE_BREAK.split(text)
@@ -132,34 +174,40 @@ class _Parser:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    self._problem(event, "a second document", "keep one document in a file")
+                    self._problem(event, "a second document", "keep one document in a file", "second-document")
                     break
             elif isinstance(event, yaml.NodeEvent):
                 tree = self._node(event, events, ())
         return {} if tree is None else tree
 
-    def _problem(self, event: Event, what: str, mend: str = "", code: str = "yaml", path: KeyPath = ()) -> None:
-        mark = event.start_mark
-        self.problems.append(Problem(self.where, what, mend, code, mark.line + 1, mark.column + 1, key_text(path)))
+    def _place(self, event: Event) -> Place:
+        return Place(self.where, event.start_mark.line + 1, event.start_mark.column + 1)
+
+    def _problem(self, event: Event, what: str, mend: str, code: str, path: KeyPath = ()) -> None:
+        where, line, column = self._place(event)
+        self.problems.append(Problem(where, what, mend, code, line, column, key_text(path)))
 
     def _node(self, event: Event, events: Iterator[Any], path: KeyPath) -> Tree:
         self.nodes += 1
         if self.nodes > MOST_NODES or len(path) > MOST_DEPTH:
             what = "too deeply nested" if len(path) > MOST_DEPTH else "too many values"
-            mark = event.start_mark
-            raise UserError(Problem(self.where, what, "", "too-large", mark.line + 1, mark.column + 1))
-        self.places.setdefault(path, Place(self.where, event.start_mark.line + 1, event.start_mark.column + 1))
+            self._problem(event, what, "a spec is a short text", "too-large")
+            raise UserError(*self.problems)
+        self.places.setdefault(path, self._place(event))
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, path)
-        self._refuse_tag(event, path)
         tree = self._content(event, events, path)
+        if self._has_tag(event, path):
+            tree = UNREAD
         if event.anchor:
             self.anchors[event.anchor] = tree
         return tree
 
-    def _refuse_tag(self, event: Event, path: KeyPath) -> None:
-        if event.tag is not None and event.tag != "!":
-            self._problem(event, f"the tag {event.tag} is not allowed", "remove it", path=path)
+    def _has_tag(self, event: Event, path: KeyPath) -> bool:
+        if event.tag is None or event.tag == "!":
+            return False
+        self._problem(event, f"the tag {event.tag} is not allowed", "remove it", "tag", path)
+        return True
 
     def _content(self, event: Event, events: Iterator[Any], path: KeyPath) -> Tree:
         if isinstance(event, yaml.ScalarEvent):
@@ -172,10 +220,14 @@ class _Parser:
     def _alias(self, event: Event, path: KeyPath) -> Tree:
         if event.anchor not in self.anchors:
             mend = f'quote it if it is text: "*{event.anchor}"'
-            self._problem(event, f"the alias *{event.anchor} has no anchor before it", mend, path=path)
-            return ""
+            what = f"the alias *{event.anchor} has no anchor before it"
+            self._problem(event, what, mend, "unknown-alias", path)
+            return UNREAD
         tree = self.anchors[event.anchor]
         self.nodes += _count(tree)
+        if len(path) + _depth(tree) > MOST_DEPTH:
+            self._problem(event, "too deeply nested", "a spec is a short text", "too-large", path)
+            return UNREAD
         return tree
 
     def _sequence(self, events: Iterator[Any], path: KeyPath) -> Tree:
@@ -185,37 +237,43 @@ class _Parser:
                 break
             item = self._node(event, events, (*path, len(items)))
             if item is None:
-                self._problem(event, "an empty item", "write a value or remove the '-'", "empty", (*path, len(items)))
-            else:
-                items.append(item)
+                mend = "write a value or remove the '-'"
+                self._problem(event, "an empty item", mend, "empty-item", (*path, len(items)))
+            items.append(UNREAD if item is None else item)
         return items
 
     def _mapping(self, events: Iterator[Any], path: KeyPath) -> Tree:
         group: dict[str, Tree] = {}
+        readable = True
         for event in events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
-            name = self._key(event, events, path)
-            if name in group:
-                self._problem(event, "the key is there twice", "keep one of them", "duplicate-key", (*path, name))
-            mark = event.start_mark
-            self.places.setdefault((*path, name), Place(self.where, mark.line + 1, mark.column + 1))
-            group[name] = self._node(next(events), events, (*path, name))
-        return group
-
-    def _key(self, event: Event, events: Iterator[Any], path: KeyPath) -> str:
-        if isinstance(event, yaml.ScalarEvent):
-            self._refuse_tag(event, path)
-            return str(event.value)
-        self._problem(event, "a key must be a plain word", "quote it if it is text", path=path)
-        self._node(event, events, (*path, ""))
-        return ""
+            if not isinstance(event, yaml.ScalarEvent):
+                self._problem(event, "a key must be a plain word", "quote it if it is text", "invalid-key", path)
+                self._node(event, events, (*path, ""))
+                self._node(next(events), events, (*path, ""))
+                readable = False
+                continue
+            self._has_tag(event, path)
+            name, inner = event.value, (*path, event.value)
+            twice = name in group
+            if twice:
+                self._problem(event, "the key is there twice", "keep one of them", "duplicate-key", inner)
+            self.places.setdefault(inner, self._place(event))
+            value = self._node(next(events), events, inner)
+            group[name] = UNREAD if twice else value
+        return group if readable else UNREAD
 
 
 def _count(tree: Tree) -> int:
     if isinstance(tree, dict):
         return 1 + sum(_count(value) for value in tree.values())
     return 1 + sum(_count(item) for item in tree) if isinstance(tree, list) else 1
+
+
+def _depth(tree: Tree) -> int:
+    inner = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+    return 1 + max(map(_depth, inner), default=0)
 
 
 def spec_text(tree: Tree, schema: str) -> str:
@@ -268,6 +326,8 @@ def override(source: Source, assignments: tuple[str, ...]) -> Source:
 
     A value is source text, as in a file: nothing, ``~`` or ``null`` takes the key out again.
     """
+    if assignments and source.problems:
+        raise UserError(*source.problems)
     problems: list[Problem] = []
     for assignment in assignments:
         try:
@@ -298,7 +358,12 @@ def _parse_value(value: str, path: KeyPath, where: str) -> Tree:
     if value in _NULLS:
         return None
     groups = value[:1] in {"[", "{"} and not isinstance(shape_at(SPEC, path), Kind)
-    return parse_spec(value, where).tree if groups else value
+    if not groups:
+        return value
+    parsed = parse_spec(value, where)
+    if parsed.problems:
+        raise UserError(*parsed.problems)
+    return parsed.tree
 
 
 def _parse_path(name: str) -> KeyPath:
@@ -321,13 +386,17 @@ def load_spec(source: Source) -> Loaded:
     """Build the complete spec of a source; raises ``UserError`` with every fault, each at its place."""
     written = Builder()
     written.build(SPEC, source.tree)
-    refuse(source, written.faults)
-    tree = complete(prune(source.tree))
-    builder = Builder()
-    spec: Spec = builder.build(SPEC, tree)
-    refuse(source, [_underivable(fault) for fault in builder.faults[:1]])
-    refuse(source, list(check_spec(spec)))
-    return Loaded(spec, tree, source)
+    pruned = prune(source.tree)
+    if not written.faults and not source.problems:
+        tree = complete(pruned)
+        builder = Builder()
+        spec: Spec = builder.build(SPEC, tree)
+        if not builder.faults:
+            refuse(source, list(check_spec(spec)))
+            return Loaded(spec, tree, source)
+    partial, computed = salvage(pruned, written.faults)
+    refuse(source, [*written.faults, *map(_underivable, computed[:1]), *check_spec(partial)])
+    raise UserError(*source.problems)
 
 
 def _underivable(fault: Fault) -> Fault:
@@ -338,8 +407,8 @@ def _underivable(fault: Fault) -> Fault:
 def refuse(source: Source, faults: list[Fault]) -> None:
     """Raise ``UserError`` with every fault, in the order of the file; do nothing where there is none."""
     if faults:
-        problems = [_locate(source, fault) for fault in faults]
-        raise UserError(*sorted(problems, key=lambda problem: (problem.where, problem.line, problem.column)))
+        problems = [*source.problems, *(_locate(source, fault) for fault in faults)]
+        raise UserError(*sorted(problems, key=_place))
 
 
 def _locate(source: Source, fault: Fault) -> Problem:

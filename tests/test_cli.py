@@ -92,7 +92,7 @@ def test_bad_input_names_every_place_and_writes_nothing(spec: Path) -> None:
         (["generate"], "Missing argument"),
         (["generate", "spec.yaml", "--nonsense"], "No such option"),
         (["nonsense"], "No such command"),
-        (["generate", "nowhere.yaml"], "nowhere.yaml: no such file or directory"),
+        (["generate", "nowhere.yaml"], "nowhere.yaml: no such file (name the file of a spec)"),
         (["generate", "spec.yaml", "--today", "soon"], "--today: expected a date"),
         (["generate", "spec.yaml", "--set", "nonsense"], "expected key=value"),
         (["generate", "spec.yaml", "--set", "sprint.nme=1"], "--set sprint.nme: sprint.nme: unknown key"),

@@ -115,7 +115,7 @@ def test_a_valid_tree_becomes_typed_values() -> None:
         ({"title": "T", "words": "none"}, ["words: expected a list, found 'none'"]),
         ({"title": "T", "map": {"K": "v"}}, ["map.K: expected a word, found 'K'"]),
         ({"title": "T", "map": {"k": "V"}}, ["map.k: expected a word, found 'V'"]),
-        ({"title": "T", "map": ["k"]}, ["map: expected a group of keys"]),
+        ({"title": "T", "map": ["k"]}, ["map: expected a group of keys, found a list"]),
         ({"title": "T", "tomorrow": "x"}, ["tomorrow: not built yet"]),
         ({"title": "T", "tomorrow": None}, ["tomorrow: not built yet"]),
         ({"title": "T", "titel": "T"}, ["titel: unknown key"]),

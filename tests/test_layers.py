@@ -17,6 +17,7 @@ PACKAGE = "devops_tasks"
 ROOMS = (
     "__init__",  # the version and nothing else
     "errors",
+    "reading",
     "units",
     "fields",
     "metrics",
@@ -24,6 +25,7 @@ ROOMS = (
     "defaults",
     "schema",
     "rules",
+    "salvage",
     "filters",
     "specfile",
     "importer",
@@ -47,7 +49,7 @@ ROOMS = (
 # command that merely knows the names of metrics would load them as well. So has the verdict, which only `check` needs.
 SIDE_DOORS = {"metrics.forms", "metrics.advice", "checks.verdict"}
 
-FILES = frozenset({"specfile", "render", "disk", "generate", "judge", "bootstrap", "wizard", "cli"})
+FILES = frozenset({"reading", "specfile", "render", "disk", "generate", "judge", "bootstrap", "wizard", "cli"})
 NOBODY: frozenset[str] = frozenset()
 
 # What only some rooms may import. A third-party library that is not named here has no room yet.

@@ -210,7 +210,7 @@ def test_a_spec_that_cannot_be_used_makes_nothing(tmp_path: Path, text: str, fau
 
 
 def test_a_missing_spec_makes_nothing(tmp_path: Path) -> None:
-    assert refused(new(tmp_path, "feature", "none.yaml")) == "none.yaml: no such file or directory\n"
+    assert refused(new(tmp_path, "feature", "none.yaml")) == "none.yaml: no such file (name the file of a spec)\n"
     assert list(tmp_path.iterdir()) == []
 
 

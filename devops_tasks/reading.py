@@ -1,0 +1,48 @@
+"""Reading one file that somebody names: a regular file of a limited size, with every failure in words.
+
+Lives here: the only way in which a spec, a lock and the files of a bundle are read. Nothing that is read can block, and
+no more is read than the limit, whatever size the file claims to have. Must not: knowing what is in a file.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+from devops_tasks.errors import Problem, UserError
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """Read a file of at most ``most`` bytes.
+
+    Raises ``FileNotFoundError`` where there is none, and ``UserError`` where it is no regular file, larger, or cannot
+    be read.
+    """
+    try:
+        return _read(path, most)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise UserError(Problem(str(path), reason(error), "", "unreadable")) from None
+
+
+def reason(error: OSError | ValueError) -> str:
+    """Say in the words of the system why something could not be done."""
+    told = error.strerror if isinstance(error, OSError) else None
+    return (told or "is no name of a file").lower()
+
+
+def _read(path: Path, most: int) -> bytes:
+    # Without O_NONBLOCK the opening of a named pipe waits for somebody who writes into it.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            what = "is a folder, not a file" if stat.S_ISDIR(mode) else "is a pipe or a device, not a file"
+            raise UserError(Problem(str(path), what, "name a file", "unreadable"))
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(most + 1)
+    finally:
+        os.close(descriptor)
+    if len(content) > most:
+        raise UserError(Problem(str(path), f"larger than {most} bytes", "name another file", "too-large"))
+    return content
