@@ -573,7 +573,7 @@ NO_BUNDLES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a lock with another spec": (lambda folder: _relock(folder, spec={"feature": 1}), "cannot read"),
     "a lock with another date": (lambda folder: _relock(folder, today="soon"), "cannot read"),
     "a lock with a number for a date": (lambda folder: _relock(folder, today=7), "cannot read"),
-    "a lock that is a folder": (lambda folder: _unlock(folder).mkdir(), "is a directory"),
+    "a lock that is a folder": (lambda folder: _unlock(folder).mkdir(), "is a folder, where the bundle has a file"),
 }
 
 
