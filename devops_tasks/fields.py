@@ -32,6 +32,14 @@ class UnreadError(Exception):
     """A key was asked for that could not be read (see ``salvage``): what depends on it cannot be said."""
 
 
+class ReservedNameError(ValueError):
+    """A name that would do, but that Windows keeps for a device."""
+
+    def __init__(self, name: str) -> None:
+        """Say what the name is."""
+        super().__init__(f"{name} is a name that Windows keeps for a device: no file can have it")
+
+
 class Kind(NamedTuple, Generic[T]):
     """How one scalar is read: ``parse`` takes source text and raises ``ValueError`` with what was expected."""
 
@@ -197,6 +205,8 @@ class Builder:
             return self.fault(path, f"{tree} is not built yet", mend, "not-built")
         try:
             return kind.parse(tree)
+        except ReservedNameError as error:
+            return self.fault(path, str(error), "add a word to it", "reserved-name")
         except ValueError as error:
             mend = nearest(tree, kind.choices) if kind.choices else ""
             return self.fault(path, f"expected {error}, found {shorten(tree)}", mend)

@@ -13,6 +13,7 @@ from devops_tasks.fields import (
     Entries,
     Kind,
     Record,
+    ReservedNameError,
     choice,
     entries,
     integer,
@@ -61,14 +62,31 @@ TARGET: Kind[Target] = scalar(
     {},
 )
 
-_DEVICES = "(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])$)"  # names that Windows keeps for itself, and names become files
-_LABEL = rf"{_DEVICES}[a-z]([-a-z0-9]*[a-z0-9])?"
+DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
+)
+"""The names that Windows keeps for its devices: there no file can have one of them."""
+
+_LABEL = "(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])$)[a-z]([-a-z0-9]*[a-z0-9])?"
 _DOMAIN = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*"
 _FOLDER = "[A-Za-z0-9_][A-Za-z0-9._-]*"
 _OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 
-SLUG = matching("slug", "a name of lower-case letters, digits and '-', at most 40, starting with a letter", _LABEL, 40)
-NAME = matching("name", "a name of lower-case letters, digits and '-', at most 40, starting with a letter", _LABEL, 40)
+
+def _file_name(name: str, expected: str, most: int) -> Kind[str]:
+    """Make a kind for a name that becomes the name of a file, too."""
+    kind = matching(name, expected, _LABEL, most)
+
+    def parse(text: str) -> str:
+        if text in DEVICES:
+            raise ReservedNameError(text)
+        return kind.parse(text)
+
+    return kind._replace(parse=parse)
+
+
+SLUG = _file_name("slug", "a name of lower-case letters, digits and '-', at most 40, starting with a letter", 40)
+NAME = _file_name("name", "a name of lower-case letters, digits and '-', at most 40, starting with a letter", 40)
 SECRET = matching(
     "secret", "a name of lower-case letters, digits and '-', at most 60, starting with a letter", _LABEL, 60
 )

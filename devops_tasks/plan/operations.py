@@ -6,7 +6,7 @@ A task that the bundle knows by name gets its page; any other gets a short one t
 from typing import TypedDict
 
 from devops_tasks.defaults import slugify
-from devops_tasks.spec import Spec
+from devops_tasks.spec import DEVICES, Spec
 
 
 class Operation(TypedDict):
@@ -61,8 +61,8 @@ def _known_pages(spec: Spec) -> set[str]:
 
 
 def _free_name(slug: str, taken: dict[str, Operation]) -> str:
-    """Name a page by its task; a task without Latin letters, or with another's name, is told apart by a number."""
-    stem = slug or "operation"
+    """Name a page by its task; one that is no name, Windows' own or another's gets a word or a number more."""
+    stem = f"operation-{slug}" if slug in DEVICES else slug or "operation"
     numbered = (f"{stem}-{number}" for number in range(2, len(taken) + 3))
     return stem if stem not in taken else next(name for name in numbered if name not in taken)
 
