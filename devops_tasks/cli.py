@@ -5,12 +5,14 @@ Lives here: the command line. Results go to stdout, everything else to stderr. M
 
 import json
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from devops_tasks.errors import ConflictError, Problem, UserError
+from devops_tasks.errors import ConflictError, Problem, UserError, shown
 
 if TYPE_CHECKING:
     from devops_tasks.generate import Report
@@ -26,8 +28,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _folder(name: str) -> Path:
+    """Read the name of a folder; nothing, as of a variable that is not set, is none."""
+    if not name:
+        raise UserError(Problem("a folder", "has no name", "name one, or leave the option out", "usage"))
+    return Path(name)
+
+
 Specs = Annotated[list[Path], typer.Argument(metavar="SPEC...", help="One spec, or several.")]
-Output = Annotated[Path | None, typer.Option("-o", "--output", help="The bundle's folder; the spec's own by default.")]
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", parser=_folder, help="The bundle's folder; the spec's own by default."),
+]
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the spec.")
 ]
@@ -39,7 +52,40 @@ def refuse(error: UserError) -> int:
     """Print every problem of an error and give the exit code that it ends with."""
     for problem in error.problems:
         print(problem, file=sys.stderr)
+    return _code(error)
+
+
+def _code(error: UserError) -> int:
     return 1 if isinstance(error, ConflictError) else 2
+
+
+@contextmanager
+def _in_json(empty: Mapping[str, Any] | None) -> Iterator[None]:
+    """Print an error as part of the document that a program expects; None where nobody asked for one."""
+    try:
+        yield
+    except UserError as error:
+        if empty is None:
+            raise
+        _print_json(empty, error)
+        raise typer.Exit(_code(error)) from None
+
+
+def _print_json(document: Mapping[str, Any], *errors: UserError) -> None:
+    told = [_plain(problem) for error in errors for problem in error.problems]
+    print(json.dumps({**document, "errors": told}, indent=1))
+
+
+def _plain(problem: Problem) -> dict[str, str | int | None]:
+    """Give a problem as plain data; what is not known, or does not apply, is null."""
+    place = {"file": problem.where, "line": problem.line or None, "column": problem.column or None}
+    return {
+        "code": problem.code,
+        **place,
+        "key": problem.key or None,
+        "what": problem.what,
+        "mend": problem.mend or None,
+    }
 
 
 @app.callback()
@@ -73,14 +119,19 @@ def generate(
     """
     from devops_tasks.generate import Options, generate_all
 
-    _date(today)
+    with _in_json(_bundles([]) if as_json else None):
+        _date(today)
     options = Options(output, tuple(assignments or ()), today, not (dry_run or diff or check), force)
     reports, errors = generate_all(_renderer(), specs, options)
-    codes = [refuse(error) for error in errors]
-    _print_reports(reports, as_json=as_json, diff=diff)
+    if as_json:
+        _print_json(_bundles(reports), *errors)
+    else:
+        for error in errors:
+            refuse(error)
+        _print_reports(reports, diff=diff)
     actions = {change.action for report in reports for change in report.changes}
     found = "conflict" in actions or (check and actions - {"unchanged"})
-    raise typer.Exit(max(*codes, int(bool(found)), 0))
+    raise typer.Exit(max([int(bool(found)), *map(_code, errors)]))
 
 
 @app.command()
@@ -105,14 +156,17 @@ def init(
         print(f"stopped, and nothing was written; begin again with: devops-tasks init {file}", file=sys.stderr)
         raise typer.Exit(130) from None
     source = create_spec(file, answers)
-    print(f"create    {file}")
+    print(shown(f"create    {file}"))
     bundle, report = plan_folder(_renderer(), source, file.parent, today)
-    _print_reports([write_folder(bundle, report)], as_json=False, diff=False)
+    _print_reports([write_folder(bundle, report)])
 
 
 @app.command()
 def new(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The feature's folder: a new one, or an empty one.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", parser=_folder, help="The feature's folder: a new one, or an empty one."),
+    ],
     spec: Annotated[Path, typer.Argument(metavar="SPEC", help="The feature's spec; it is copied into the folder.")],
     today: Today = "",
     as_json: Json = False,
@@ -121,9 +175,13 @@ def new(
     from devops_tasks.bootstrap import create_feature
     from devops_tasks.specfile import read_spec
 
-    _date(today)
-    report = create_feature(_renderer(), read_spec(spec), folder, today)
-    _print_reports([report], as_json=as_json, diff=False)
+    with _in_json(_bundles([]) if as_json else None):
+        _date(today)
+        report = create_feature(_renderer(), read_spec(spec), folder, today)
+    if as_json:
+        _print_json(_bundles([report]))
+    else:
+        _print_reports([report])
 
 
 @app.command()
@@ -142,13 +200,15 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Judge a bundle on disk, and list what is undecided."""
-    from devops_tasks.judge import judge_folder, verdict_json, verdict_lines
+    from devops_tasks.judge import Judgement, judge_folder, verdict_json, verdict_lines
 
-    judgement = judge_folder(folder)
+    with _in_json(verdict_json(Judgement(str(folder), [], [], [])) if as_json else None):
+        judgement = judge_folder(folder)
     if as_json:
-        print(json.dumps(verdict_json(judgement), indent=1, ensure_ascii=False))
+        _print_json(verdict_json(judgement))
     else:
-        print(*verdict_lines(judgement), sep="\n", end="\n" if judgement.problems or judgement.undecided else "")
+        for line in verdict_lines(judgement):
+            print(shown(line))
     print(judgement.summary, file=sys.stderr)
     raise typer.Exit(int(bool(judgement.problems)))
 
@@ -169,23 +229,24 @@ def _renderer() -> "Renderer":
     return Renderer(templates_folder(), cache_folder())
 
 
-def _print_reports(reports: "list[Report]", *, as_json: bool, diff: bool) -> None:
+def _bundles(reports: "list[Report]") -> dict[str, Any]:
+    return {"bundles": [{"folder": report.folder, "changes": _rows(report)} for report in reports]}
+
+
+def _rows(report: "Report") -> list[dict[str, str]]:
+    return [{"path": change.path, "action": change.action} for change in report.changes]
+
+
+def _print_reports(reports: "list[Report]", *, diff: bool = False) -> None:
     from devops_tasks.merge import difference
 
-    if as_json:
-        print(json.dumps([{"folder": report.folder, "changes": _rows(report)} for report in reports], indent=1))
-        return
     for report in reports:
         for change in report.changes:
             if diff:
                 print(*difference(change), sep="\n", end="\n" if change.old != change.new else "")
             elif change.action != "unchanged":
-                print(f"{change.action:9} {report.folder}/{change.path}")
+                print(shown(f"{change.action:9} {report.folder}/{change.path}"))
         _summary(report)
-
-
-def _rows(report: "Report") -> list[dict[str, str]]:
-    return [{"path": change.path, "action": change.action} for change in report.changes]
 
 
 def _summary(report: "Report") -> None:
@@ -193,4 +254,4 @@ def _summary(report: "Report") -> None:
     for change in report.changes:
         counts[change.action] = counts.get(change.action, 0) + 1
     told = ", ".join(f"{count} {action}" for action, count in sorted(counts.items()))
-    print(f"{report.folder}: {told}", file=sys.stderr)
+    print(shown(f"{report.folder}: {told}"), file=sys.stderr)

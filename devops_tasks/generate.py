@@ -74,7 +74,8 @@ def write_folder(bundle: Bundle, report: Report, *, overwrite: bool = False) -> 
     conflicts = [change.path for change in changes if change.action == "conflict"]
     if conflicts:
         mend = "keep your edit by moving it aside, or write over it with --force"
-        raise ConflictError(*(Problem(path, "differs from what was generated", mend, "conflict") for path in conflicts))
+        places = [str(Path(report.folder, path)) for path in conflicts]
+        raise ConflictError(*(Problem(at, "differs from what was generated", mend, "conflict") for at in places))
     lock = Lock(__version__, bundle.today, bundle.loaded.tree, _digests(bundle.files))
     write_changes(Path(report.folder), changes, lock)
     return report._replace(changes=changes)

@@ -57,9 +57,10 @@ def test_check_is_quiet_when_nothing_would_change(spec: Path) -> None:
 
 
 def test_results_can_be_read_by_a_program(spec: Path) -> None:
-    reports = json.loads(_run("generate", spec, "--json").stdout)
-    assert [report["folder"] for report in reports] == [str(spec.parent)]
-    assert {"path": "tasks.md", "action": "create"} in reports[0]["changes"]
+    told = json.loads(_run("generate", spec, "--json").stdout)
+    assert [bundle["folder"] for bundle in told["bundles"]] == [str(spec.parent)]
+    assert {"path": "tasks.md", "action": "create"} in told["bundles"][0]["changes"]
+    assert told["errors"] == []
 
 
 def test_an_edited_file_ends_with_code_one_and_its_name(spec: Path) -> None:
@@ -67,7 +68,7 @@ def test_an_edited_file_ends_with_code_one_and_its_name(spec: Path) -> None:
     (spec.parent / "tasks.md").write_text("mine")
     done = _run("generate", spec)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("tasks.md: differs from what was generated (keep your edit")
+    assert done.stderr.startswith(f"{spec.parent}/tasks.md: differs from what was generated (keep your edit")
     assert _run("generate", spec, "--force").returncode == 0
 
 

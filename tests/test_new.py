@@ -251,8 +251,9 @@ def test_a_failure_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
 def test_json_lists_what_was_made(tmp_path: Path) -> None:
     done = new(tmp_path, "feature", spec(tmp_path), "--json")
     assert done.returncode == 0
-    assert '"folder": "feature"' in done.stdout
-    assert '"path": "requirements.md",\n    "action": "create"' in done.stdout
+    (bundle,) = json.loads(done.stdout)["bundles"]
+    assert bundle["folder"] == "feature"
+    assert {"path": "requirements.md", "action": "create"} in bundle["changes"]
 
 
 def test_the_date_that_is_given_is_in_the_document(tmp_path: Path) -> None:
