@@ -224,7 +224,8 @@ def _date(today: str) -> None:
 
 
 def _renderer() -> "Renderer":
-    from devops_tasks.render import Renderer, cache_folder, templates_folder
+    from devops_tasks.cache import cache_folder
+    from devops_tasks.render import Renderer, templates_folder
 
     return Renderer(templates_folder(), cache_folder())
 

@@ -1,21 +1,25 @@
 """Plan to text: every template of the tree becomes the files of the bundle.
 
-Lives here: the Jinja environment, its cache of compiled templates, the expansion of ``{service}`` in a template's path,
-and the parts of files that the document shows. Must not: arithmetic, decisions, writing.
+Lives here: the Jinja environment, the templates in compiled form, the expansion of ``{service}`` in a template's path,
+and the parts of files that the document shows. Must not: arithmetic, decisions, writing a bundle.
 """
 
+import marshal
 import os
 import re
-import stat
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
+from jinja2.bccache import Bucket
 
 from devops_tasks import __version__
+from devops_tasks.cache import cache_key, read_cached, write_cached
 from devops_tasks.filters import FILTERS
+
+if TYPE_CHECKING:
+    from types import CodeType
 
 DOCUMENT = "tasks.md"
 SHOWN_LINES = 60
@@ -46,37 +50,55 @@ def templates_folder() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).parent.parent / "templates"
 
 
-def cache_folder() -> str | None:
-    """Make the user's private folder for compiled templates; None where there is none that only this user can write."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    folder = Path(base).expanduser() / "devops-tasks" / f"{__version__}-{sys.implementation.cache_tag}"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = folder.lstat()
-    except OSError:
-        return None
-    private = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o022
-    return str(folder) if private else None
+class _Compiled(jinja2.BytecodeCache):
+    """The compiled form of one set of templates, read from the user's cache and kept there, all in one entry.
+
+    What is there was made from these very sources by this very version: the entry is named after both. The filters are
+    named too, because Jinja applies them to constants when it compiles.
+    """
+
+    def __init__(self, folder: Path | None, place: Path, sources: Mapping[str, str]) -> None:
+        self.folder = folder
+        texts = (part for row in sorted(sources.items()) for part in row)
+        filters = Path(__file__).with_name("filters.py").read_text("utf-8")
+        self.key = cache_key(__version__, jinja2.__version__, filters, str(place), *texts)
+        kept = read_cached(folder, self.key) if folder else None
+        self.codes: dict[str, CodeType] = marshal.loads(kept) if kept else {}  # noqa: S302 - nobody else's, see `cache`
+        self.known = len(self.codes)
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self.codes.get(bucket.key)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if bucket.code:
+            self.codes[bucket.key] = bucket.code
+
+    def keep(self) -> None:
+        """Write down what was compiled since."""
+        if self.folder and len(self.codes) > self.known:
+            write_cached(self.folder, self.key, marshal.dumps(self.codes))
+            self.known = len(self.codes)
 
 
 class Renderer:
     """Compiled templates, ready to render many plans."""
 
-    def __init__(self, folder: Path, cache_folder: str | None = None) -> None:
-        """Open a folder of templates; compiled ones are kept in ``cache_folder`` where one is given."""
-        cache = jinja2.FileSystemBytecodeCache(cache_folder) if cache_folder else None
+    def __init__(self, folder: Path, cache: Path | None = None) -> None:
+        """Open a folder of templates; compiled ones are kept in the folder ``cache`` where one is given."""
+        sources = dict(_read_templates(folder))
+        self.compiled = _Compiled(cache, folder, sources)
         self.environment = _Environment(
-            loader=jinja2.FileSystemLoader(folder),
+            loader=jinja2.FunctionLoader(lambda name: (sources[name], str(folder / name), None)),
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
             auto_reload=False,
             cache_size=-1,
-            bytecode_cache=cache,
+            bytecode_cache=self.compiled,
         )
         self.environment.filters.update(FILTERS)
-        self.names = sorted(_template_names(folder))
+        self.names = sorted(sources)
 
     def render(self, plan: Mapping[str, Any]) -> Files:
         """Render every template of the tree; one that renders blank makes no file.
@@ -85,20 +107,22 @@ class Renderer:
         """
         files: Files = {}
         for name in self.names:
-            if name != f"{DOCUMENT}.j2":
+            if name != f"{DOCUMENT}.j2" and not _set_apart(name):
                 files.update(self._expand(name, plan))
         if f"{DOCUMENT}.j2" in self.names:
             shown = {**plan, "files": sorted(files), "show": _shower(files)}
             files.update(self._expand(f"{DOCUMENT}.j2", shown))
+        self.compiled.keep()
         return dict(sorted(files.items()))
 
     def render_folder(self, folder: str, plan: Mapping[str, Any]) -> Files:
         """Render the templates of one folder that the tree leaves out, such as ``_new``; paths begin inside it."""
-        names = self.environment.list_templates(filter_func=lambda name: name.startswith(f"{folder}/"))
         files: Files = {}
-        for name in sorted(names):
-            text = self.environment.get_template(name).render(plan)
-            files.update(_nonblank(name.removeprefix(f"{folder}/").removesuffix(".j2"), text))
+        for name in self.names:
+            if name.startswith(f"{folder}/"):
+                text = self.environment.get_template(name).render(plan)
+                files.update(_nonblank(name.removeprefix(f"{folder}/").removesuffix(".j2"), text))
+        self.compiled.keep()
         return files
 
     def _expand(self, name: str, plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -125,11 +149,14 @@ PLURALS = {
 """The list of the plan that a placeholder in a template's path stands for; each item's ``name`` goes into the path."""
 
 
-def _template_names(folder: Path) -> Iterator[str]:
+def _read_templates(folder: Path) -> Iterator[tuple[str, str]]:
     for place, _, names in os.walk(folder):
         inside = Path(place).relative_to(folder)
-        if not any(step.startswith("_") for step in inside.parts):
-            yield from ((inside / name).as_posix() for name in names if name.endswith(".j2"))
+        yield from (((inside / name).as_posix(), (Path(place) / name).read_text("utf-8")) for name in names)
+
+
+def _set_apart(name: str) -> bool:
+    return name.startswith("_") or "/_" in name
 
 
 def _nonblank(path: str, text: str) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@ Must not: the name of a metric, the spec, rounding. Every parser raises ``ValueE
 """
 
 import re
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -320,12 +321,17 @@ def parse_rate(text: str) -> Rate:
 
 def parse_quantity(text: str) -> Quantity:
     """Read any threshold: a share with its sign, a duration, a rate or a bare number."""
-    _match(QUANTITY, text, "a quantity such as 500ms, 2%, 100/min or 5")
+    pattern, parse = _meant(text)
+    _match(pattern, text, "a quantity such as 500ms, 2%, 100/min or 5")
+    return parse(text)
+
+
+def _meant(text: str) -> tuple[str, Callable[[str], Quantity]]:
     if text.endswith("%"):
-        return parse_share(text)
+        return SHARE, parse_share
     if "/" in text:
-        return parse_rate(text)
-    return parse_number(text) if re.fullmatch(NUMBER, text) else parse_duration(text)
+        return RATE, parse_rate
+    return (DURATION, parse_duration) if text[-1:].isalpha() else (NUMBER, parse_number)
 
 
 def parse_size(text: str) -> Size:

@@ -15,7 +15,7 @@ from devops_tasks.checks.backups import longest_interval
 from devops_tasks.checks.codes import CODES
 from devops_tasks.checks.documents import read_json, read_yaml
 from devops_tasks.checks.links import check_links, check_mentions, folders_and_files, parent_paths
-from devops_tasks.checks.markdown import Link, read_page, slug, uneven_rows
+from devops_tasks.checks.markdown import Link, read_anchors, read_page, slug, uneven_rows
 from devops_tasks.checks.residue import check_residue
 from devops_tasks.checks.rules import Comparison, first_comparison, read_query
 from devops_tasks.checks.syntax import check_scripts, read_texts
@@ -81,11 +81,11 @@ def test_a_heading_is_linked_to_as_forges_name_it(heading: str, anchor: str) -> 
 
 
 def test_headings_of_the_same_name_are_numbered() -> None:
-    assert read_page("# A\n\n## B\n\n## B #\n\n### B\n").anchors == {"a", "b", "b-1", "b-2"}
+    assert read_anchors("# A\n\n## B\n\n## B #\n\n### B\n") == {"a", "b", "b-1", "b-2"}
 
 
 def test_what_looks_like_a_heading_in_a_fence_is_none() -> None:
-    assert read_page("# A\n\n```sh\n# B\n```\n").anchors == {"a"}
+    assert read_anchors("# A\n\n```sh\n# B\n```\n") == {"a"}
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_the_scanner_sees_the_links_fences_and_headings_that_a_parser_sees(name:
             assert [re.sub(r"(?m)^[ >]+", "", fence.text.rstrip("\n")) for fence in page.fences] == [
                 re.sub(r"(?m)^[ >]+", "", fence) for fence in fences
             ], path
-            assert len(page.anchors) == sum(token.type == "heading_open" for token in tokens), path
+            assert len(read_anchors(text)) == sum(token.type == "heading_open" for token in tokens), path
 
 
 # Links

@@ -31,6 +31,7 @@ ROOMS = (
     "importer",
     "experiment",
     "plan",
+    "cache",
     "render",
     "checks",
     "lock",
@@ -49,7 +50,7 @@ ROOMS = (
 # command that merely knows the names of metrics would load them as well. So has the verdict, which only `check` needs.
 SIDE_DOORS = {"metrics.forms", "metrics.advice", "checks.verdict"}
 
-FILES = frozenset({"reading", "specfile", "render", "disk", "generate", "judge", "bootstrap", "wizard", "cli"})
+FILES = frozenset({"reading", "specfile", "cache", "render", "disk", "generate", "judge", "bootstrap", "wizard", "cli"})
 NOBODY: frozenset[str] = frozenset()
 
 # What only some rooms may import. A third-party library that is not named here has no room yet.
@@ -62,7 +63,7 @@ HOMES = {
     "yaml": {"specfile", "checks"},
     # Everything else is a pure function on values: no files, no environment.
     "glob": FILES,
-    "os": FILES,
+    "os": FILES | {"__main__"},  # which leaves by it
     "pathlib": FILES,
     "shutil": FILES,
     "tempfile": FILES,

@@ -1,19 +1,20 @@
 """Templates to files: paths, blanks, the order, the parts that the document shows, the cache."""
 
+import os
 from pathlib import Path
 
 import pytest
-from jinja2 import UndefinedError
+from jinja2 import Environment, UndefinedError
 
-from devops_tasks.render import SHOWN_LINES, TELLING_LINES, Renderer, cache_folder, excerpt, templates_folder
+from devops_tasks.render import SHOWN_LINES, TELLING_LINES, Renderer, excerpt, templates_folder
 
 
-def _renderer(folder: Path, **templates: str) -> Renderer:
+def _renderer(folder: Path, cache: Path | None = None, /, **templates: str) -> Renderer:
     for name, text in templates.items():
         place = folder / f"{name.replace('__', '/')}.j2"
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text)
-    return Renderer(folder)
+    return Renderer(folder, cache)
 
 
 def test_the_output_path_is_the_template_path_without_its_suffix(tmp_path: Path) -> None:
@@ -21,7 +22,7 @@ def test_the_output_path_is_the_template_path_without_its_suffix(tmp_path: Path)
 
 
 def test_a_placeholder_makes_one_file_per_item(tmp_path: Path) -> None:
-    renderer = _renderer(tmp_path, **{"{service}__port": "{{ service.port | yaml }}"})
+    renderer = _renderer(tmp_path, None, **{"{service}__port": "{{ service.port | yaml }}"})
     plan = {"services": [{"name": "a", "port": 1}, {"name": "b", "port": 2}]}
     assert renderer.render(plan) == {"a/port": "1\n", "b/port": "2\n"}
 
@@ -83,31 +84,63 @@ def test_the_built_in_templates_are_found() -> None:
     assert (templates_folder() / "tasks.md.j2").is_file()
 
 
-def test_compiled_templates_are_kept_where_only_their_user_can_write(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    folder = cache_folder()
-    assert folder is not None
-    assert Path(folder).stat().st_mode & 0o077 == 0
-    (tmp_path / "t").mkdir()
-    (tmp_path / "t/a.j2").write_text("{{ x | md }}")
-    assert [Renderer(tmp_path / "t", folder).render({"x": "1"}) for _ in range(2)] == [{"a": "1\n"}] * 2
-    assert list(Path(folder).iterdir())
+def _entries(cache: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in cache.iterdir()}
 
 
-def test_a_cache_that_others_can_write_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    folder = cache_folder()
-    assert folder is not None
-    Path(folder).chmod(0o777)
-    assert cache_folder() is None
+def test_compiled_templates_are_kept_and_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, templates = tmp_path / "cache", tmp_path / "templates"
+    cache.mkdir()
+    first = _renderer(templates, cache, a="{{ x | md }}", _new__b="{{ x | yaml }}")
+    assert first.render({"x": "1"}) == {"a": "1\n"}
+    monkeypatch.setattr(Environment, "compile", _never)
+    kept = _entries(cache)
+    assert Renderer(templates, cache).render({"x": "2"}) == {"a": "2\n"}
+    assert _entries(cache) == kept
 
 
-def test_a_cache_that_cannot_be_made_is_silently_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert cache_folder() is None
+def _never(*_: object) -> None:
+    pytest.fail("compiled again")
+
+
+def test_what_is_compiled_later_joins_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, templates = tmp_path / "cache", tmp_path / "templates"
+    cache.mkdir()
+    _renderer(templates, cache, a="{{ x | md }}", _new__b="{{ x | yaml }}").render({"x": "1"})
+    Renderer(templates, cache).render_folder("_new", {"x": "1"})
+    monkeypatch.setattr(Environment, "compile", _never)
+    both = Renderer(templates, cache)
+    assert both.render({"x": "2"}) | both.render_folder("_new", {"x": "2"}) == {"a": "2\n", "b": '"2"\n'}
+
+
+def test_a_template_that_changes_is_compiled_anew_whatever_its_date(tmp_path: Path) -> None:
+    cache, templates = tmp_path / "cache", tmp_path / "templates"
+    cache.mkdir()
+    for text in ("old", "new", "old"):
+        renderer = _renderer(templates, cache, a=text)
+        os.utime(templates / "a.j2", (0, 0))
+        assert renderer.render({}) == {"a": f"{text}\n"}
+
+
+def test_an_entry_of_another_version_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, templates = tmp_path / "cache", tmp_path / "templates"
+    cache.mkdir()
+    for version in ("1", "2"):
+        monkeypatch.setattr("devops_tasks.render.__version__", version)
+        _renderer(templates, cache, a="x").render({})
+    assert len(_entries(cache)) == 2
+
+
+def test_a_damaged_entry_is_made_anew(tmp_path: Path) -> None:
+    cache, templates = tmp_path / "cache", tmp_path / "templates"
+    cache.mkdir()
+    _renderer(templates, cache, a="x").render({})
+    (entry,) = cache.iterdir()
+    whole = entry.read_bytes()
+    for damaged in (b"", whole[:-1], whole[:40], b"\xff" + whole[1:], whole + b"x"):
+        entry.write_bytes(damaged)
+        assert Renderer(templates, cache).render({}) == {"a": "x\n"}
+        assert entry.read_bytes() == whole
 
 
 DOCUMENTS = "---\n".join("".join(f"{name}{number}: 1\n" for number in range(30)) for name in "abc")

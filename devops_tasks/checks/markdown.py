@@ -7,11 +7,11 @@ Must not: judging.
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from html import unescape
 from typing import NamedTuple
 
 _QUOTE = r"(?:[ \t]{0,3}>[ \t]?)*"
-_FENCE = re.compile(rf"^{_QUOTE}[ \t]*(?:(?:[-*+]|\d+[.)])[ \t]+)*(?P<fence>`{{3,}}|~{{3,}})(?P<info>.*)$")
+_MARKS = re.compile("```|~~~")
+_FENCE = re.compile(rf"{_QUOTE}[ \t]*(?:(?:[-*+]|\d+[.)])[ \t]+)*(?P<fence>`{{3,}}|~{{3,}})(?P<info>.*)$")
 _HEADING = re.compile(rf"^{_QUOTE} {{0,3}}(?P<marks>#{{1,6}})(?:[ \t]+(?P<text>.*?))??(?:[ \t]+#+)?[ \t]*$")
 _DEFINITION = re.compile(r"^ {0,3}\[[^\]\\]+\]:[ \t]*(?P<target><[^<>\n]*>|\S+)", re.MULTILINE)
 _ANCHOR = re.compile(r"<a\s[^>]*?(?:id|name)=[\"']([^\"']+)[\"']", re.IGNORECASE)
@@ -48,7 +48,6 @@ class Page(NamedTuple):
     prose: str
     fences: tuple[Fence, ...]
     links: tuple[Link, ...]
-    anchors: frozenset[str]
     unclosed: tuple[int, ...]
 
 
@@ -56,27 +55,47 @@ class Page(NamedTuple):
 def read_page(text: str) -> Page:
     """Scan one Markdown page."""
     prose, fences, unclosed = _split(text)
-    visible = _COMMENT.sub(lambda match: "\n" * match[0].count("\n"), prose)
-    return Page(visible, tuple(fences), tuple(_links(visible)), frozenset(_anchors(visible)), tuple(unclosed))
+    visible = _COMMENT.sub(lambda match: "\n" * match[0].count("\n"), prose) if "<!--" in prose else prose
+    return Page(visible, tuple(fences), tuple(_links(visible)), tuple(unclosed))
+
+
+@lru_cache(maxsize=512)
+def read_anchors(text: str) -> frozenset[str]:
+    """List what links into a page may name; few pages are linked so, so this waits until it is asked."""
+    return frozenset(_anchors(read_page(text).prose))
 
 
 def _split(text: str) -> tuple[str, list[Fence], list[int]]:
     prose: list[str] = []
     fences: list[Fence] = []
     opened: re.Match[str] | None = None
-    inside: list[str] = []
-    start = 0
-    for number, line in enumerate(text.split("\n"), start=1):
-        match = _FENCE.match(line) if "`" in line or "~" in line else None
-        if opened is None and match and not ("`" in match["info"] and match["fence"][0] == "`"):
-            opened, start, inside = match, number, []
-        elif opened is not None and match and _closes(opened["fence"], match):
-            fences.append(Fence(start, (opened["info"].split() or [""])[0], "\n".join(inside)))
-            opened = None
-        elif opened is not None:
-            inside.append(line)
-        prose.append("" if opened is not None or match else line)
-    return "\n".join(prose), fences, [start] if opened is not None else []
+    begin = end = 0  # of the fence's text, and of the prose that came before it
+    for match in _fence_lines(text):
+        if opened is None and not ("`" in match["info"] and match["fence"][0] == "`"):
+            opened, begin = match, match.end() + 1
+            prose.append(text[end : match.start()])
+        elif opened is not None and _closes(opened["fence"], match):
+            language = (opened["info"].split() or [""])[0]
+            line = text.count("\n", 0, opened.start()) + 1
+            fences.append(Fence(line, language, text[begin : max(begin, match.start() - 1)]))
+            prose.append("\n" * text.count("\n", opened.start(), match.end()))
+            opened, end = None, match.end()
+    if opened is None:
+        return "".join((*prose, text[end:])), fences, []
+    prose.append("\n" * text.count("\n", opened.start()))
+    return "".join(prose), fences, [text.count("\n", 0, opened.start()) + 1]
+
+
+def _fence_lines(text: str) -> Iterator[re.Match[str]]:
+    """Find the lines that may open or close a fence, from the marks back to the beginning of their line."""
+    position = -1
+    for marks in _MARKS.finditer(text):
+        if marks.start() > position:
+            begin = text.rfind("\n", 0, marks.start()) + 1
+            position = text.find("\n", marks.end()) % (len(text) + 1)
+            match = _FENCE.match(text, begin, position)
+            if match:
+                yield match
 
 
 def _closes(fence: str, match: re.Match[str]) -> bool:
@@ -87,7 +106,9 @@ def _links(prose: str) -> Iterator[Link]:
     if "](" not in prose and "]:" not in prose:
         return
     for block, line in _blocks(prose):
-        for match in [*_INLINE.finditer(block), *_DEFINITION.finditer(block)]:
+        inline = _INLINE.finditer(block) if "](" in block else ()
+        definitions = _DEFINITION.finditer(block) if "]:" in block else ()
+        for match in (*inline, *definitions):
             target = match["target"]
             if target is not None:
                 yield Link(line + block.count("\n", 0, match.start()), _plain_target(target))
@@ -106,7 +127,15 @@ def _blocks(prose: str) -> Iterator[tuple[str, int]]:
 
 def _plain_target(target: str) -> str:
     inner = target[1:-1] if target.startswith("<") else target
-    return unescape(_ESCAPE.sub(r"\1", inner))
+    return _unescape(_ESCAPE.sub(r"\1", inner) if "\\" in inner else inner)
+
+
+def _unescape(text: str) -> str:
+    if "&" not in text:
+        return text
+    from html import unescape  # its table of entities is large, and few texts have one
+
+    return unescape(text)
 
 
 def _anchors(prose: str) -> Iterator[str]:
@@ -123,7 +152,7 @@ def _anchors(prose: str) -> Iterator[str]:
 
 def slug(heading: str) -> str:
     """Name the anchor of a heading as the usual forges do: lower case, spaces to hyphens, punctuation dropped."""
-    text = unescape(_INLINE.sub(_spoken, heading)).strip().lower()
+    text = _unescape(_INLINE.sub(_spoken, heading)).strip().lower()
     return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
 
 

@@ -16,65 +16,59 @@ from devops_tasks.fields import Tree
 
 _NOTHING = r"(?!)"
 _ANYTHING = r""
-_GO_TEXT = r"\\?\"|`|'"
-_GO_WORDS = (
-    r"(?:if|else|end|range|with|define|template|block|break|continue|and|or|not|eq|ne|gt|ge|lt|le|len|index|print\w*|"
-    r"title|toUpper|toLower|match|join|reReplaceAll)\b"
+_GO = (
+    r"\\?\"|`|'|(?:if|else|end|range|with|define|template|block|break|continue|and|or|not|eq|ne|gt|ge|lt|le|len|index|"
+    r"print\w*|title|toUpper|toLower|match|join|reReplaceAll)\b"
 )
-_ALERT = (
-    r"\$(?:value|labels|externalLabels|externalURL)\b|(?:humanize\w*|query|first|stripPort|parseDuration)\b|"
-    rf"{_GO_TEXT}|{_GO_WORDS}"
-)
+_ALERT = r"\$(?:value|labels|externalLabels|externalURL)\b|(?:humanize\w*|query|first|stripPort|parseDuration)\b"
 _NOTIFICATION = (
     r"\.(?:GroupLabels|CommonLabels|CommonAnnotations|Alerts|Status|Receiver|ExternalURL|GroupKey|TruncatedAlerts|"
-    rf"Labels|Annotations|StartsAt|EndsAt|Fingerprint)\b|\$\w|{_GO_TEXT}|{_GO_WORDS}"
+    r"Labels|Annotations|StartsAt|EndsAt|Fingerprint)\b|\$\w"
 )
-_KUBECTL = (
-    r"\.(?!(?:Values|Release|Chart|Capabilities|Files|Template)\b)|\$|(?:base64decode|json)\b|"
-    rf"{_GO_TEXT}|{_GO_WORDS}"
-)
+_KUBECTL = r"\.(?!(?:Values|Release|Chart|Capabilities|Files|Template)\b)|\$|(?:base64decode|json)\b"
 
 
 class Language(NamedTuple):
     """What a consumer reads: how its ``{{ }}`` may begin, whether ``${{ }}`` is its own, how its ``${ }`` may begin."""
 
-    braces: str
-    expressions: bool
-    variables: str
+    braces: tuple[str, ...] = ()
+    expressions: bool = False
+    variables: str = _NOTHING
 
 
-_PLAIN = Language(_NOTHING, expressions=False, variables=_NOTHING)
-_SHELL = Language(_KUBECTL, expressions=False, variables=_ANYTHING)
-_COMMENT = Language(f"{_ALERT}|{_NOTIFICATION}|{_KUBECTL}", expressions=True, variables=_ANYTHING)
+_PLAIN = Language()
+_SHELL = Language((_KUBECTL, _GO), variables=_ANYTHING)
+_COMMENT = Language((_ALERT, _NOTIFICATION, _KUBECTL, _GO), expressions=True, variables=_ANYTHING)
 _LEGEND = r"[A-Za-z_]\w*\s*\}"
 
 _BY_PATH = (
     (re.compile(r".*\.sh"), _SHELL),
-    (re.compile(r"monitoring/alertmanager\.yml"), _PLAIN._replace(braces=_NOTIFICATION)),
-    (re.compile(r"monitoring/prometheus-config\.yml"), _PLAIN._replace(variables=r"\d+\}")),
-    (re.compile(r"monitoring/.*\.ya?ml"), _PLAIN._replace(braces=_ALERT)),
-    (re.compile(r"monitoring/.*\.json"), Language(_LEGEND, expressions=False, variables=_ANYTHING)),
-    (re.compile(r"delivery/pipeline\.yml"), Language(_KUBECTL, expressions=True, variables=_ANYTHING)),
+    (re.compile(r"monitoring/alertmanager\.yml"), Language((_NOTIFICATION, _GO))),
+    (re.compile(r"monitoring/prometheus-config\.yml"), Language(variables=r"\d+\}")),
+    (re.compile(r"monitoring/.*\.ya?ml"), Language((_ALERT, _GO))),
+    (re.compile(r"monitoring/.*\.json"), Language((_LEGEND,), variables=_ANYTHING)),
+    (re.compile(r"delivery/pipeline\.yml"), Language((_KUBECTL, _GO), expressions=True, variables=_ANYTHING)),
     (re.compile(r"disaster-recovery/.*\.yml"), _SHELL),
-    (re.compile(r"cost/.*\.ya?ml"), _PLAIN._replace(braces=_ALERT, variables=_ANYTHING)),
+    (re.compile(r"cost/.*\.ya?ml"), Language((_ALERT, _GO), variables=_ANYTHING)),
 )
 _BY_FENCE = {
     "bash": _SHELL,
     "sh": _SHELL,
     "yaml": _COMMENT,
-    "json": Language(_LEGEND, expressions=False, variables=_ANYTHING),
-    "mermaid": Language(_ANYTHING, expressions=False, variables=_NOTHING),
+    "json": Language((_LEGEND,), variables=_ANYTHING),
+    "mermaid": Language((_ANYTHING,)),
 }
 
-# The patterns that run over every file begin with a sign: a look behind would make them ten times as slow.
-_PIECE = re.compile(
-    r"\$\{\{\s*(?P<expression>(?:'(?:[^'\n]|'')*'|(?!\}\})[^\n])*)\}\}"
-    r"|\$\{(?P<variable>[\w:]+[^\n}]{0,40}\})"
-    r"|\$\{#"
-    r"|\{\{-?\s*(?P<braces>(?:\\\"(?:(?!\\\")[^\n])*\\\"|\"(?:\\.|[^\"\\\n])*\"|`[^`\n]*`|(?!\}\})[^\n])*\}\}|)"
+# The patterns that run over every file begin with a sign: a look behind before it would make them ten times as slow.
+_EXPRESSION = r"\$\{\{\s*(?P<expression>(?:'(?:[^'\n]|'')*'|(?!\}\})[^\n])*)\}\}"
+_VARIABLE = r"\$\{(?P<variable>[\w:]+[^\n}]{0,40}\})|\$\{#"
+_BRACES = (
+    r"\{\{-?\s*(?P<braces>(?:\\\"(?:(?!\\\")[^\n])*\\\"|\"(?:\\.|[^\"\\\n])*\"|`[^`\n]*`|(?!\}\})[^\n])*\}\}|)"
     r"|\{%-?[^\n]{0,200}?%\}"
-    r"|\{#[^\n]{0,200}?#\}"
+    r"|\{(?<!\$\{)#[^\n]{0,200}?#\}"
 )
+_PIECE = re.compile(f"{_EXPRESSION}|{_VARIABLE}|{_BRACES}")
+_PIECE_BUT_VARIABLES = re.compile(f"{_EXPRESSION}|{_BRACES}")
 _OBJECT = re.compile(
     r"<(?:built-in|function|bound method|class|module) [^\n>]*>"
     r"|\b(?:Decimal|Duration|Share|Rate|Number|Size|Cpu|Money|datetime\.date)\((?:'|\w+=Decimal|\d{4}, )"
@@ -84,8 +78,9 @@ _BRACKETS = re.compile(r"\*\[[^\]\n]+\]\*(?![*\w(])")
 _INSIDE = re.compile(r"[\w*\\-]")
 _OBJECTS = ("<built-in", "<function", "<bound", "<class ", "<module", "Decimal(", "=Decimal", "datetime.date(")
 _WANTED = ("TODO", "TBD", "FIXME", "CHANGE", "REPLACE", "YOUR_")
-_MARKS = ("{{", "${", "{%", "{#")
-_SUSPECT = re.compile("|".join(map(re.escape, (*_MARKS, "*[", *_OBJECTS, *_WANTED))))
+_MARKS = re.compile(r"\{[{%#]|\$\{")
+_MARKS_BUT_VARIABLES = re.compile(r"\{(?:[{%]|(?<!\$\{)#)")
+_SUSPECT = re.compile("|".join((_MARKS.pattern, *map(re.escape, ("*[", *_OBJECTS, *_WANTED)))))
 _WORDS = re.compile(r"[^0-9A-Za-z]+")
 _COMPARED = 12
 
@@ -136,8 +131,11 @@ def _language(path: str) -> Language:
 
 
 def _leftovers(path: str, piece: Piece, told: list[str]) -> Iterator[Problem]:
-    text = _without_spans(piece.text) if piece.prose else piece.text
-    found = list(_PIECE.finditer(text)) if any(mark in text for mark in _MARKS) else []
+    text = _without_spans(piece.text) if piece.prose and "${" in piece.text else piece.text
+    marks, pattern = _MARKS, _PIECE
+    if piece.language.variables == _ANYTHING:  # a script has hundreds
+        marks, pattern = _MARKS_BUT_VARIABLES, _PIECE_BUT_VARIABLES
+    found = list(pattern.finditer(text)) if marks.search(text) else []
     if any(mark in text for mark in _OBJECTS):
         found += _OBJECT.finditer(text)
     for match in found:
@@ -158,15 +156,15 @@ def _without_spans(prose: str) -> str:
 
 
 def _belongs(match: re.Match[str], language: Language) -> bool:
-    if match[0] == "${#":
-        return True  # the length of a shell's variable
-    if match.re is _OBJECT:
-        return False
-    if match["expression"] is not None:
-        return language.expressions
-    if match["braces"] is not None:
-        return bool(re.match(language.braces, match["braces"]))
-    return match["variable"] is not None and bool(re.match(language.variables, match["variable"]))
+    match match.lastgroup:
+        case "expression":
+            return language.expressions
+        case "braces":
+            return any(re.match(pattern, match["braces"]) for pattern in language.braces)
+        case "variable":
+            return bool(re.match(language.variables, match["variable"]))
+        case _:
+            return match[0] == "${#"  # the length of a shell's variable
 
 
 def _quoted(match: re.Match[str], text: str, told: list[str]) -> bool:

@@ -1,0 +1,74 @@
+"""The user's cache folder: bytes that may be gone at any time, and that nobody but this user can have written.
+
+Lives here: finding the folder, reading and writing one entry. What cannot be kept is silently not kept. Must not:
+knowing what an entry holds.
+"""
+
+import os
+import stat
+import sys
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+_DIGEST_BYTES = 32
+_MOST_ENTRIES = 8
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+def cache_folder() -> Path | None:
+    """Make the user's private folder; None where there is none that only this user can write."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    folder = Path(base if base.startswith("/") else os.path.expanduser("~/.cache")) / "devops-tasks"  # noqa: PTH111 - raises nothing where no home is known
+    if not folder.is_absolute():
+        return None
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.lstat()
+    except OSError:
+        return None
+    return folder if stat.S_ISDIR(status.st_mode) and _own(status) else None
+
+
+def cache_key(*parts: str) -> str:
+    """Name an entry after all that it depends on; the interpreter is always among it."""
+    content = "\0".join(f"{len(part)}:{part}" for part in (str(sys.implementation.cache_tag), *parts))
+    return sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def read_cached(folder: Path, key: str) -> bytes | None:
+    """Read an entry; None where it is missing, damaged, a link, or may be another user's work."""
+    try:
+        with open(folder / key, "rb", opener=_open_entry) as file:
+            status = os.fstat(file.fileno())
+            written = file.read() if stat.S_ISREG(status.st_mode) and _own(status) else b""
+    except OSError:
+        return None
+    content = written[_DIGEST_BYTES:]
+    return content if written[:_DIGEST_BYTES] == sha256(content).digest() else None
+
+
+def write_cached(folder: Path, key: str, content: bytes) -> None:
+    """Keep an entry, whole or not at all, and only the newest few."""
+    temporary = folder / f"{key}.{os.getpid()}"
+    try:
+        with open(temporary, "xb", opener=_open_private) as file:
+            file.write(sha256(content).digest() + content)
+        temporary.replace(folder / key)
+        for old in sorted(folder.iterdir(), key=lambda entry: entry.lstat().st_mtime)[:-_MOST_ENTRIES]:
+            old.unlink()
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _own(status: os.stat_result) -> bool:
+    return status.st_uid == os.geteuid() and not status.st_mode & _OTHERS_WRITE
+
+
+def _open_entry(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
