@@ -8,7 +8,7 @@ import os
 import stat
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from devops_tasks import lock as locks
 from devops_tasks.errors import Problem, UserError
@@ -20,6 +20,7 @@ MOST_BYTES = 20_000_000
 """More than any file of a bundle has, and little enough for memory."""
 
 _TEMPORARY = ".devops-tasks-new"
+_UNSAFE = frozenset({"", ".", ".."})
 _PACKAGE = Path(__file__).resolve().parent
 _OWN = (_PACKAGE, _PACKAGE / "templates" if (_PACKAGE / "templates").is_dir() else _PACKAGE.parent / "templates")
 """The tool's own folders; its templates lie beside the package in a checkout."""
@@ -27,37 +28,91 @@ _OWN = (_PACKAGE, _PACKAGE / "templates" if (_PACKAGE / "templates").is_dir() el
 _WRITE_BITS = 0o222
 
 
-def contained(folder: Path, path: str) -> Path:
-    """Find the place of a bundle's file.
+class _Folder:
+    """An output folder during one run: each folder on the way to its files is looked at once, and made once.
 
-    Raises ``UserError`` where it, or a folder on the way, leads elsewhere, or where a file and a folder meet.
+    Places are text and not paths: a path is taken apart and put together each time, and a bundle has a hundred files.
     """
-    steps = PurePosixPath(path).parts
-    if not steps or ".." in steps or PurePosixPath(path).is_absolute() or "\\" in path or "\0" in path:
-        raise UserError(Problem(path, "leaves the output folder", "generate again from the spec", "path"))
-    place = folder
-    for left, step in enumerate(steps, start=1 - len(steps)):
-        place /= step
-        mode = _mode(place)
-        if not mode:
-            return folder.joinpath(*steps)
-        if stat.S_ISLNK(mode):
-            raise UserError(Problem(str(place), "is a link, and links are not followed", "remove it", "link"))
-        if stat.S_ISDIR(mode) == (left == 0):
-            kinds = ("folder", "file") if left == 0 else ("file", "folder")
-            what = "is a {}, where the bundle has a {}".format(*kinds)
-            raise UserError(Problem(str(place), what, "move it aside", "in-the-way"))
-    return place
+
+    def __init__(self, folder: Path) -> None:
+        self.root = str(folder)
+        self.folders: set[str] = set()
+        self.made: list[str] = []
+        self.staged: dict[str, str] = {}
+
+    def place(self, path: str) -> str:
+        """Find the place of a bundle's file.
+
+        Raises ``UserError`` where it, or a folder on the way, leads elsewhere, or where a file and a folder meet.
+        """
+        *parents, name = path.split("/")
+        if not _UNSAFE.isdisjoint((*parents, name)) or "\\" in path or "\0" in path:
+            raise UserError(Problem(path, "leaves the output folder", "generate again from the spec", "path"))
+        place = self.root
+        for parent in parents:
+            place = f"{place}/{parent}"
+            if place not in self.folders:
+                if not _is(stat.S_IFDIR, place):
+                    return f"{self.root}/{path}"
+                self.folders.add(place)
+        _is(stat.S_IFREG, f"{place}/{name}")
+        return f"{place}/{name}"
+
+    def stage(self, path: str, content: bytes) -> None:
+        """Write a file whole, beside its place."""
+        place = self.place(path)
+        self.make(place.rpartition("/")[0])
+        temporary = place + _TEMPORARY
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        self.staged[temporary] = place
+        mode = 0o777 if path.endswith(".sh") else 0o666
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(content)
+
+    def make(self, folder: str) -> None:
+        """Make a folder and those that it stands in, and remember which were not there."""
+        if folder and folder not in self.folders and not os.path.isdir(folder):
+            self.make(os.path.dirname(folder))
+            os.mkdir(folder)
+            self.made.append(folder)
+        self.folders.add(folder)
+
+    def put(self) -> None:
+        """Move every staged file to its place."""
+        for temporary, place in self.staged.items():
+            os.replace(temporary, place)
+
+    def undo(self) -> None:
+        """Remove what did not get to its place, and the folders that were made for it."""
+        for temporary in self.staged:
+            with suppress(OSError):
+                os.unlink(temporary)
+        for folder in reversed(self.made):
+            with suppress(OSError):  # whole files are in it
+                os.rmdir(folder)
 
 
-def _mode(place: Path) -> int:
+def _is(kind: int, place: str) -> bool:
+    """Say whether something is at a place; raises ``UserError`` where it is not of the kind that is wanted there."""
+    mode = _mode(place)
+    if stat.S_ISLNK(mode):
+        raise UserError(Problem(place, "is a link, and links are not followed", "remove it", "link"))
+    if mode and stat.S_ISDIR(mode) != stat.S_ISDIR(kind):
+        words = ("folder", "file") if stat.S_ISDIR(mode) else ("file", "folder")
+        what = "is a {}, where the bundle has a {}".format(*words)
+        raise UserError(Problem(place, what, "move it aside", "in-the-way"))
+    return bool(mode)
+
+
+def _mode(place: str) -> int:
     """Say what is at a place, without following a link; 0 where nothing is."""
     try:
-        return place.lstat().st_mode
+        return os.lstat(place).st_mode
     except (FileNotFoundError, NotADirectoryError):
         return 0
     except (OSError, ValueError) as error:
-        raise UserError(Problem(str(place), reason(error), "name another folder", "unreadable")) from None
+        raise UserError(Problem(place, reason(error), "name another folder", "unreadable")) from None
 
 
 def check_folder(folder: Path) -> None:
@@ -65,7 +120,7 @@ def check_folder(folder: Path) -> None:
 
     A folder above it may be a link, as ``/tmp`` is on a Mac.
     """
-    mode = _mode(folder)
+    mode = _mode(str(folder))
     if stat.S_ISLNK(mode):
         what, mend = "is a link, and links are not followed", "name the folder itself"
         raise UserError(Problem(str(folder), what, mend, "output"))
@@ -79,11 +134,12 @@ def check_folder(folder: Path) -> None:
 
 def read_files(folder: Path, paths: Iterable[str]) -> dict[str, bytes]:
     """Read those of some paths that are there; raises ``UserError`` with every one that cannot be read."""
+    inside = _Folder(folder)
     found: dict[str, bytes] = {}
     problems: dict[Problem, None] = {}
     for path in paths:
         try:
-            found[path] = read_regular(contained(folder, path), MOST_BYTES)
+            found[path] = read_regular(inside.place(path), MOST_BYTES)
         except FileNotFoundError:
             continue
         except UserError as error:
@@ -115,62 +171,31 @@ def write_changes(folder: Path, changes: Sequence[Change], lock: Lock) -> None:
 
     Raises ``UserError`` where the folder cannot be written; then nothing but whole files is there.
     """
-    _refuse_read_only(folder, changes)
-    wanted = [(change.path, change.new) for change in changes if change.action in WRITES and change.new is not None]
-    wanted.append((locks.PATH, locks.lock_text(lock).encode()))
-    staged: list[tuple[Path, Path]] = []
-    made: list[Path] = []
+    inside = _Folder(folder)
+    _refuse_read_only(inside, changes)
     try:
-        for path, content in wanted:
-            place = contained(folder, path)
-            _make_folder(place.parent, made)
-            temporary = place.with_name(f"{place.name}{_TEMPORARY}")
-            staged.append((temporary, place))
-            _stage(temporary, content, 0o777 if place.suffix == ".sh" else 0o666)
-        for temporary, place in staged:
-            temporary.replace(place)
+        for change in changes:
+            if change.action in WRITES and change.new is not None:
+                inside.stage(change.path, change.new)
+        inside.stage(locks.PATH, locks.lock_text(lock).encode())
+        inside.put()
         for change in changes:
             if change.action == "remove":
-                _remove(folder, contained(folder, change.path))
+                _remove(folder, Path(inside.place(change.path)))
     except BaseException as error:
-        _undo(staged, made)
+        inside.undo()
         if isinstance(error, OSError):
             raise UserError(_unwritable(folder, error)) from None
         raise
 
 
-def _refuse_read_only(folder: Path, changes: Iterable[Change]) -> None:
+def _refuse_read_only(inside: _Folder, changes: Iterable[Change]) -> None:
     """Refuse to replace what somebody made read-only, which renaming would do without a question."""
-    changed = [folder / change.path for change in changes if change.action in {"update", "remove"}]
+    changed = [inside.place(change.path) for change in changes if change.action in {"update", "remove"}]
     what, mend = "is read-only, and would be changed", "make it writable, or move it aside"
-    problems = [Problem(str(place), what, mend, "unwritable") for place in changed if not _mode(place) & _WRITE_BITS]
+    problems = [Problem(place, what, mend, "unwritable") for place in changed if not _mode(place) & _WRITE_BITS]
     if problems:
         raise UserError(*problems)
-
-
-def _make_folder(folder: Path, made: list[Path]) -> None:
-    missing = []
-    while not folder.is_dir():
-        missing.append(folder)
-        folder = folder.parent
-    for each in reversed(missing):
-        each.mkdir()
-        made.append(each)
-
-
-def _stage(temporary: Path, content: bytes, mode: int) -> None:
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(content)
-
-
-def _undo(staged: list[tuple[Path, Path]], made: list[Path]) -> None:
-    with suppress(OSError):
-        for temporary, _ in staged:
-            temporary.unlink(missing_ok=True)
-    for folder in reversed(made):
-        with suppress(OSError):  # whole files are in it
-            folder.rmdir()
 
 
 def _unwritable(folder: Path, error: OSError) -> Problem:

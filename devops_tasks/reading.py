@@ -11,7 +11,7 @@ from pathlib import Path
 from devops_tasks.errors import Problem, UserError
 
 
-def read_regular(path: Path, most: int) -> bytes:
+def read_regular(path: Path | str, most: int) -> bytes:
     """Read a file of at most ``most`` bytes.
 
     Raises ``FileNotFoundError`` where there is none, and ``UserError`` where it is no regular file, larger, or cannot
@@ -31,7 +31,7 @@ def reason(error: OSError | ValueError) -> str:
     return (told or "is no name of a file").lower()
 
 
-def _read(path: Path, most: int) -> bytes:
+def _read(path: Path | str, most: int) -> bytes:
     # Without O_NONBLOCK the opening of a named pipe waits for somebody who writes into it.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:

@@ -1,6 +1,7 @@
 """What reaches disk is whole, inside the folder, and never through a link."""
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -42,12 +43,17 @@ def test_scripts_can_be_run_and_manifests_cannot(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["../out", "a/../../out", "/etc/out", "", "a\\b", "a\0b"])
 def test_a_path_that_leaves_the_folder_is_refused(tmp_path: Path, path: str) -> None:
     with pytest.raises(UserError, match="leaves the output folder"):
-        disk.contained(tmp_path, path)
+        disk.write_changes(tmp_path / "in", [Change(path, "create", None, b"x")], LOCK)
+    with pytest.raises(UserError, match="leaves the output folder"):
+        disk.read_files(tmp_path / "in", [path])
+    assert _names(tmp_path) == []
 
 
 @pytest.mark.parametrize("path", ["tasks.md", "a/b/c.yml", "..a/b", "a..b"])
 def test_a_path_inside_the_folder_is_taken(tmp_path: Path, path: str) -> None:
-    assert disk.contained(tmp_path, path) == tmp_path / path
+    disk.write_changes(tmp_path, [Change(path, "create", None, b"x")], LOCK)
+    assert (tmp_path / path).read_bytes() == b"x"
+    assert disk.read_files(tmp_path, [path, "missing/a.yml"]) == {path: b"x"}
 
 
 @pytest.mark.parametrize("target", ["elsewhere", "nowhere"])
@@ -67,6 +73,29 @@ def test_nothing_is_in_place_when_one_file_cannot_be_written(tmp_path: Path) -> 
     with pytest.raises(UserError):
         disk.write_changes(tmp_path, [Change(path, "create", None, b"x") for path in ("a.yml", "b/c.yml")], LOCK)
     assert _names(tmp_path) == ["b"]
+
+
+@pytest.mark.parametrize("position", [0, 1, 3], ids=["first", "second", "last"])
+def test_no_folder_is_left_that_was_made_in_vain(tmp_path: Path, position: int) -> None:
+    paths = ["a/b/c.yml", "d.yml", "e/f.yml"]
+    paths.insert(position, f"g/{'x' * 300}.yml")
+    with pytest.raises(UserError, match="file name too long"):
+        disk.write_changes(tmp_path / "new/deep", [Change(path, "create", None, b"x") for path in paths], LOCK)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_could_not_be_written_to_its_end_is_removed_and_the_old_one_stays(tmp_path: Path) -> None:
+    (tmp_path / "a.yml").write_text("old")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    changes = [Change("a.yml", "update", b"old", b"new"), Change("big/b.yml", "create", None, b"x" * 100_000)]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limit[1]))
+    try:
+        with pytest.raises(UserError, match="file too large"):
+            disk.write_changes(tmp_path, changes, LOCK)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert _names(tmp_path) == ["a.yml"]
+    assert (tmp_path / "a.yml").read_text() == "old"
 
 
 def test_an_output_folder_that_is_a_file_or_a_link_is_refused(tmp_path: Path) -> None:

@@ -280,7 +280,7 @@ def test_a_compiled_template_never_outlives_its_template(tmp_path: Path) -> None
     (tmp_path / "cache").mkdir()
     for text in ("old", "new"):
         template.write_text(text)
-        assert Renderer(template.parent, str(tmp_path / "cache")).render({}) == {"a": f"{text}\n"}
+        assert Renderer(template.parent, tmp_path / "cache").render({}) == {"a": f"{text}\n"}
 
 
 @pytest.mark.parametrize(
