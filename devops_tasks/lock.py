@@ -13,6 +13,8 @@ from devops_tasks.fields import Tree
 FOLDER = ".devops-tasks"
 PATH = f"{FOLDER}/lock.json"
 FORMAT = 1
+_DEPTH = 3
+_ENCODE = json.JSONEncoder(ensure_ascii=False).encode  # with an indent it would be ten times as slow
 
 
 class Lock(NamedTuple):
@@ -30,8 +32,16 @@ def digest(content: bytes) -> str:
 
 
 def lock_text(lock: Lock) -> str:
-    """Print a lock, the same bytes for the same value."""
-    return json.dumps({"format": FORMAT, **lock._asdict()}, indent=1, ensure_ascii=False) + "\n"
+    """Print a lock, the same bytes for the same value; a line for each file and each key of a group."""
+    return _lines({"format": FORMAT, **lock._asdict()}, 1) + "\n"
+
+
+def _lines(value: Tree, depth: int) -> str:
+    if not isinstance(value, dict) or depth > _DEPTH:
+        return _ENCODE(value)
+    indent = "\n" + " " * depth
+    rows = (f"{indent}{_ENCODE(key)}: {_lines(inner, depth + 1)}" for key, inner in value.items())
+    return "{" + ",".join(rows) + indent[:-1] + "}"
 
 
 def parse_lock(text: str, where: str) -> Lock:

@@ -12,6 +12,15 @@ def test_a_lock_reads_back_as_it_was_written() -> None:
     assert parse_lock(lock_text(LOCK), "lock.json") == LOCK
 
 
+def test_a_lock_has_a_line_for_each_file_and_each_key_so_that_its_diff_can_be_read() -> None:
+    spec = {"feature": {"name": "é", "links": {"a": "b"}}, "services": [{"name": "x"}], "contacts": {}}
+    assert lock_text(Lock("1", "", spec, {"a.md": "0", "b.md": "1"})) == (
+        '{\n "format": 1,\n "version": "1",\n "today": "",\n "spec": {\n  "feature": {\n   "name": "é",\n'
+        '   "links": {"a": "b"}\n  },\n  "services": [{"name": "x"}],\n  "contacts": {\n  }\n },\n'
+        ' "files": {\n  "a.md": "0",\n  "b.md": "1"\n }\n}\n'
+    )
+
+
 @pytest.mark.parametrize(
     "text",
     [
