@@ -35,12 +35,14 @@ def _read(path: Path | str, most: int) -> bytes:
     # Without O_NONBLOCK the opening of a named pipe waits for somebody who writes into it.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            what = "is a folder, not a file" if stat.S_ISDIR(mode) else "is a pipe or a device, not a file"
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            what = "is a folder, not a file" if stat.S_ISDIR(status.st_mode) else "is a pipe or a device, not a file"
             raise UserError(Problem(str(path), what, "name a file", "unreadable"))
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            content = file.read(most + 1)
+            content = file.read(min(status.st_size, most) + 1)
+            if len(content) > status.st_size:  # it grows, or has a size that is none, as in /proc
+                content += file.read(most + 1 - len(content))
     finally:
         os.close(descriptor)
     if len(content) > most:

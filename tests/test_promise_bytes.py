@@ -267,7 +267,7 @@ def test_templates_made_in_another_order_elsewhere_give_the_same_bytes(expected:
 def test_compiled_templates_change_no_byte(specs: Path, expected: Folder, tmp_path: Path) -> None:
     for kept in ("cold", "warm"):
         generate(Run(paths(specs), tmp_path / kept), tmp_path / "cache")
-        assert list((tmp_path / "cache").rglob("*.cache"))
+        assert list((tmp_path / "cache/devops-tasks").iterdir())
         assert differing(tree_of(tmp_path / kept), expected) == []
     (tmp_path / "file").touch()
     generate(Run(paths(specs), tmp_path / "none"), tmp_path / "file")
