@@ -15,7 +15,7 @@ import pytest
 from markdown_it import MarkdownIt
 from typer.main import get_command
 
-from devops_tasks import __main__ as program
+from devops_tasks import __main__ as program, codes as errors
 from devops_tasks.checks.codes import CODES
 from devops_tasks.cli import app
 from tests.bundles import example
@@ -43,7 +43,7 @@ def test_the_reference_is_what_the_program_says() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("page", ["spec.md", "commands.md", "findings.md"])
+@pytest.mark.parametrize("page", ["spec.md", "commands.md", "input-errors.md", "findings.md"])
 def test_a_stale_page_is_found(tmp_path: Path, page: str) -> None:
     for folder in ("tools", "docs/reference"):
         (tmp_path / folder).mkdir(parents=True)
@@ -112,6 +112,10 @@ def test_every_exit_code_is_in_the_reference() -> None:
 
 def test_every_finding_is_in_the_reference() -> None:
     assert set(rows_of("findings.md")) - {"code"} == set(CODES)
+
+
+def test_every_error_is_in_the_reference() -> None:
+    assert set(rows_of("input-errors.md")) - {"code"} == set(errors.CODES)
 
 
 # Commands in texts

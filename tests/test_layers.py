@@ -17,6 +17,7 @@ PACKAGE = "devops_tasks"
 ROOMS = (
     "__init__",  # the version and nothing else
     "errors",
+    "codes",
     "reading",
     "units",
     "fields",

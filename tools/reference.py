@@ -1,4 +1,4 @@
-"""Write docs/reference: every key of the spec, every command and option, every finding, from the program itself.
+"""Write docs/reference: every key of the spec, command, option, error and finding, from the program itself.
 
 `--check` writes nothing and ends with 1 where a page is not what would be written.
 """
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from typer.main import get_command
 
-from devops_tasks.checks import codes
+from devops_tasks import codes as errors
+from devops_tasks.checks import codes as findings
 from devops_tasks.cli import app
 from devops_tasks.fields import MISSING, Entries, Field, Kind, Listing, Nested, Shape
 from devops_tasks.filters import md_cell, md_cell_code
@@ -43,7 +44,8 @@ prints as *to be decided*. This page is generated from the same fields that the 
   `"@dana"`, `"#channel"`, `"Reports: saved"`.
 - A key without a value, or with `null`, counts as not given.
 - An unknown key, a key twice and a value that is not built yet are errors. All errors are told at once, as
-  `file:line:column: key: what (how to mend it)`; what must hold between keys is judged once each key is right.
+  `file:line:column: key: what (how to mend it)`, and so is what must hold between keys, as far as they can be read.
+  Each has a code in [the list of errors](input-errors.md).
 - A list of which nothing is wanted is `[]` or `none`.
 - Text is free: any character but control characters, and line breaks only where *several lines* is said. Names are not:
   they become file names, labels and host names.
@@ -78,6 +80,44 @@ FINDINGS_INTRO = """\
 What `devops-tasks check` can find, and how to mend it. A code stays the same from version to version; `--json` carries
 it. Errors and warnings end with exit code 1. What is undecided is listed as well and is no finding. This page is
 generated from the table of codes (`make docs`).
+"""
+
+ERRORS_INTRO = """\
+# The errors of the input
+
+What the program refuses, and how to mend it. All errors of an input are told at once, a line for each on stderr, as
+`file:line:column: key: what (how to mend it)`; the parts that are not known are left out. Then the exit code is 2 (1
+for a conflict), and nothing was written.
+
+With `--json`, `generate`, `new` and `check` print one document on stdout instead, which holds the same errors. A code
+stays the same from version to version. This page is generated from the table of codes (`make docs`).
+
+## As JSON
+
+```json
+{
+ "bundles": [],
+ "errors": [
+  {
+   "code": "unknown-key",
+   "file": "devops-tasks.yaml",
+   "line": 3,
+   "column": 3,
+   "key": "feature.enginer",
+   "what": "unknown key",
+   "mend": "did you mean engineer?"
+  }
+ ]
+}
+```
+
+- `bundles` is in the document of `generate` and `new`: for each bundle its `folder`, and in `changes` the `path` and
+  `action` of each file. Of several specs, those that are right are there beside the errors of the others.
+- The document of `check` has `folder`, `findings`, `undecided` and `skipped` in its place.
+- `errors` is always there, and empty where nothing was wrong. `file` is a file, a folder or an option, as it was given;
+  `line` and `column` count from 1. What is not known, or does not apply, is null.
+- A wrong option is told as text on stderr, by every command.
+
 """
 
 EXIT_CODES = (
@@ -190,18 +230,24 @@ def commands_page() -> str:
 
 def findings_page() -> str:
     """Give the page of the findings: a table for each subject."""
-    subjects = dict.fromkeys(row.subject for row in codes.CODES.values())
-    tables = (
-        _table(f"## {subject}", ("code", "gravity", "meaning", "how to mend it"), _codes(subject))
-        for subject in subjects
+    rows = [(row.subject, [row.code, row.severity, row.meaning, row.mend]) for row in findings.CODES.values()]
+    return FINDINGS_INTRO + "\n" + _by_subject(("code", "gravity", "meaning", "how to mend it"), rows)
+
+
+def errors_page() -> str:
+    """Give the page of the errors: a table for each subject."""
+    rows = [(row.subject, [row.code, row.meaning, row.mend]) for row in errors.CODES.values()]
+    return ERRORS_INTRO + _by_subject(("code", "meaning", "how to mend it"), rows)
+
+
+def _by_subject(names: tuple[str, ...], rows: list[tuple[str, list[str]]]) -> str:
+    subjects = dict.fromkeys(subject for subject, _ in rows)
+    return "\n".join(
+        _table(
+            f"## {wanted}", names, [(md_cell_code(code), *rest) for subject, (code, *rest) in rows if subject == wanted]
+        )
+        for wanted in subjects
     )
-    return "\n".join((FINDINGS_INTRO, *tables))
-
-
-def _codes(subject: str) -> Iterator[tuple[str, ...]]:
-    for row in codes.CODES.values():
-        if row.subject == subject:
-            yield md_cell_code(row.code), row.severity, row.meaning, row.mend
 
 
 def _pairs(heading: str, name: str, pairs: Iterable[tuple[str, str]]) -> str:
@@ -241,7 +287,12 @@ def _row(cells: tuple[str, ...]) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the pages, or with ``--check`` only compare them."""
-    made = {"spec.md": spec_page(), "commands.md": commands_page(), "findings.md": findings_page()}
+    made = {
+        "spec.md": spec_page(),
+        "commands.md": commands_page(),
+        "input-errors.md": errors_page(),
+        "findings.md": findings_page(),
+    }
     pages = {FOLDER / name: text for name, text in made.items()}
     if "--check" in arguments:
         stale = [path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
