@@ -386,6 +386,12 @@ _UNQUOTED = {"integer": "7", "number": "1.5", "boolean": "true"}
 CONTROL = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\ufffe\uffff"
 """What no text may hold, as the inside of a character class; a tab and, but for several lines, a line break neither."""
 
+SPACE = r"\t\n \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\ufeff"
+"""White space as ECMA 262 has it, but for control characters, as the inside of a character class.
+
+Python's ``\\s`` is another set than the editors'; names are matched in ASCII, where it is yet another.
+"""
+
 _FORBIDDEN = {
     False: re.compile(f"[{CONTROL}\\t\\n\ud800-\udfff]"),
     True: re.compile(f"[{CONTROL}\\t\ud800-\udfff]"),

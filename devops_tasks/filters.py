@@ -25,7 +25,7 @@ _MARKDOWN = re.compile(r"([\\`*\[\]|~$]|<(?![\d\s])|(?<![A-Za-z0-9])_|_(?![A-Za-
 _MARKDOWN_START = re.compile(r"^([#>]|[+-](?=\s|$)|[-=:](?=[-=:\s]*$)|\d+[.)](?=\s|$))")
 _URL_COLON = re.compile(r"(?<=http):(?=//)|(?<=https):(?=//)")
 _HEADING_END = re.compile(r"(\s#*)#$")
-_EDGE_SPACES = re.compile(r"^\s+|\s+$")
+_EDGE_SPACES = re.compile(r"^\s+|(?<!\s)\s+$")  # a run of spaces is looked at once, from its start
 _SHELL_SAFE = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 
 

@@ -10,6 +10,7 @@ from devops_tasks import units
 from devops_tasks.fields import (
     BOOLEAN,
     CONTROL,
+    SPACE,
     Entries,
     Kind,
     Record,
@@ -27,9 +28,10 @@ from devops_tasks.fields import (
 )
 from devops_tasks.units import Cpu, Duration, Money, Quantity, Rate, Share, Size, Target
 
-_POSITIVE = {"minimum": 0}
+_LARGEST = 10**15  # exclusive: a number has 15 digits before its point
+_POSITIVE = {"minimum": 0, "exclusiveMaximum": _LARGEST}
 
-DATE: Kind[date] = scalar("date", "a date such as 2026-12-01", units.parse_date, units.DATE)
+DATE: Kind[date] = scalar("date", "a date such as 2026-12-01", units.parse_date, units.CALENDAR)
 DURATION: Kind[Duration] = scalar("duration", "a duration such as 500ms, 5m or 30d", units.parse_span, units.SPAN)
 SPAN: Kind[Duration] = scalar(
     "duration",
@@ -59,7 +61,7 @@ TARGET: Kind[Target] = scalar(
     "a target: relative (+20%), absolute (12%) or a number in the metric's unit",
     units.parse_target,
     units.TARGET,
-    {},
+    {"exclusiveMinimum": -_LARGEST, "exclusiveMaximum": _LARGEST},
 )
 
 DEVICES = frozenset(
@@ -110,13 +112,13 @@ _NO_LINK = rf"<>\ufeff{CONTROL}\t\n"
 DOCUMENT = matching(
     "document",
     "a relative path such as ../requirements.md, or a URL",
-    rf"https?://[^\s{_NO_LINK}]+|(?![A-Za-z][A-Za-z0-9+.-]*:)[^\s/\\{_NO_LINK}][^\\{_NO_LINK}]*",
+    rf"https?://[^{SPACE}{_NO_LINK}]+|(?![A-Za-z][A-Za-z0-9+.-]*:)[^{SPACE}/\\{_NO_LINK}][^\\{_NO_LINK}]*",
     400,
 )
 URL = matching(
     "url", "a URL such as https://example.com/dashboards", r"https?://[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]+", 500
 )
-MAIL = matching("address", "a mail address", rf"""[^@\s<>"'\ufeff{CONTROL}]+@[A-Za-z0-9.-]+""", 254)
+MAIL = matching("address", "a mail address", rf"""[^@{SPACE}<>"'{CONTROL}]+@[A-Za-z0-9.-]+""", 254)
 SETTING = matching("setting", "a setting's name such as LOG_LEVEL", r"[A-Za-z_][A-Za-z0-9_]*", 100)
 TASK_ID = matching("task id", "a task id such as DO-009", r"[A-Z][A-Z0-9]{0,9}-\d{1,5}", 20)
 VERSION = matching("version", "a version such as 16", r"\d+(\.\d+)*", 20)

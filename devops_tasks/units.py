@@ -33,6 +33,8 @@ CPU = rf"{_ABOVE_ZERO}(?:[0-9]{{1,9}}m|[0-9]{{1,6}}{_THREE_PLACES})"
 MONEY = f"{NUMBER} *[A-Z]{{3}}"
 TARGET = f"[+-]? *{NUMBER} *%|-? *{NUMBER}"
 DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+# But for the leap years, which no pattern knows.
+CALENDAR = "(?!0000|[0-9]{4}-(?:02-3|(?:0[469]|11)-31))[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
 _SECONDS = {
     "ms": Decimal("0.001"),
     "s": Decimal(1),

@@ -8,6 +8,7 @@ Must not: repairing.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import NamedTuple
 
 from devops_tasks.checks.markdown import read_page
@@ -60,10 +61,12 @@ _BY_FENCE = {
 }
 
 # The patterns that run over every file begin with a sign: a look behind before it would make them ten times as slow.
-_EXPRESSION = r"\$\{\{\s*(?P<expression>(?:'(?:[^'\n]|'')*'|(?!\}\})[^\n])*)\}\}"
+# No part is tried in two ways (`++`) nor over more than 200 characters, so that a text full of signs takes no longer.
+_EXPRESSION = r"\$\{\{\s*(?P<expression>(?:'(?:[^'\n]|''){0,200}+'|(?!\}\})[^\n]){0,200}+)\}\}"
 _VARIABLE = r"\$\{(?P<variable>[\w:]+[^\n}]{0,40}\})|\$\{#"
 _BRACES = (
-    r"\{\{-?\s*(?P<braces>(?:\\\"(?:(?!\\\")[^\n])*\\\"|\"(?:\\.|[^\"\\\n])*\"|`[^`\n]*`|(?!\}\})[^\n])*\}\}|)"
+    r"\{\{-?\s*(?P<braces>(?:\\\"(?:(?!\\\")[^\n]){0,200}+\\\"|\"(?:\\.|[^\"\\\n]){0,200}+\"|`[^`\n]{0,200}+`"
+    r"|(?!\}\})[^\n]){0,200}+\}\}|)"
     r"|\{%-?[^\n]{0,200}?%\}"
     r"|\{(?<!\$\{)#[^\n]{0,200}?#\}"
 )
@@ -83,6 +86,7 @@ _MARKS_BUT_VARIABLES = re.compile(r"\{(?:[{%]|(?<!\$\{)#)")
 _SUSPECT = re.compile("|".join((_MARKS.pattern, *map(re.escape, ("*[", *_OBJECTS, *_WANTED)))))
 _WORDS = re.compile(r"[^0-9A-Za-z]+")
 _COMPARED = 12
+_READ = 60
 
 
 class Piece(NamedTuple):
@@ -96,7 +100,7 @@ class Piece(NamedTuple):
 
 def check_residue(files: Mapping[str, str], said: Iterable[str]) -> Iterator[Problem]:
     """Find what was left over, except in what the user ``said`` in the spec."""
-    told = [text for text in said if _SUSPECT.search(text)]
+    told = tuple(text for text in said if _SUSPECT.search(text))
     for path, text in files.items():
         if _SUSPECT.search(text):
             for piece in _pieces(path, text):
@@ -130,7 +134,7 @@ def _language(path: str) -> Language:
     return next((language for pattern, language in _BY_PATH if pattern.fullmatch(path)), _PLAIN)
 
 
-def _leftovers(path: str, piece: Piece, told: list[str]) -> Iterator[Problem]:
+def _leftovers(path: str, piece: Piece, told: tuple[str, ...]) -> Iterator[Problem]:
     text = _without_spans(piece.text) if piece.prose and "${" in piece.text else piece.text
     marks, pattern = _MARKS, _PIECE
     if piece.language.variables == _ANYTHING:  # a script has hundreds
@@ -147,8 +151,10 @@ def _leftovers(path: str, piece: Piece, told: list[str]) -> Iterator[Problem]:
 
 def _here(path: str, piece: Piece, match: re.Match[str]) -> Language:
     """Give the language at one place: a comment in YAML may show a command."""
-    line = match.string[match.string.rfind("\n", 0, match.start()) + 1 : match.start()].lstrip()
-    return _COMMENT if path.endswith((".yml", ".yaml")) and line.startswith("#") else piece.language
+    if not path.endswith((".yml", ".yaml")):
+        return piece.language
+    start = match.string.rfind("\n", 0, match.start()) + 1
+    return _COMMENT if match.string[start : match.start()].lstrip().startswith("#") else piece.language
 
 
 def _without_spans(prose: str) -> str:
@@ -167,20 +173,26 @@ def _belongs(match: re.Match[str], language: Language) -> bool:
             return match[0] == "${#"  # the length of a shell's variable
 
 
-def _quoted(match: re.Match[str], text: str, told: list[str]) -> bool:
+def _quoted(match: re.Match[str], text: str, told: tuple[str, ...]) -> bool:
     """Say whether a piece is the user's own: the same opening, and after it the same letters and digits.
 
     Each output language escapes other characters, so only letters and digits are compared.
     """
     opening = re.match(r"\$\{\{|\{\{|\$\{|\{%|\{#|<|\w*", match[0])
     mark = opening[0] if opening else ""
-    after = _letters(text[match.start() + len(mark) :])
-    parts = (part for said in told if mark for part in said.split(mark)[1:])
-    return any(_same(_letters(part), after) for part in parts)
+    start = match.start() + len(mark)
+    after = _letters(text[start : start + _READ])
+    return any(_same(said, after) for said in _openings(told, mark))
+
+
+@cache
+def _openings(told: tuple[str, ...], mark: str) -> frozenset[str]:
+    """Give what the user wrote after a mark, as letters and digits: once, however often a file has the mark."""
+    return frozenset(_letters(part) for said in told if mark for part in said.split(mark)[1:])
 
 
 def _letters(text: str) -> str:
-    return _WORDS.sub("", text[:60].partition("\n")[0])[:_COMPARED]
+    return _WORDS.sub("", text[:_READ].partition("\n")[0])[:_COMPARED]
 
 
 def _same(first: str, second: str) -> bool:
@@ -188,7 +200,7 @@ def _same(first: str, second: str) -> bool:
     return first[:length] == second[:length]
 
 
-def _unfilled(path: str, piece: Piece, told: list[str]) -> Iterator[Problem]:
+def _unfilled(path: str, piece: Piece, told: tuple[str, ...]) -> Iterator[Problem]:
     text = piece.text
     matches = list(_UNFILLED.finditer(text)) if any(word in text for word in _WANTED) else []
     if piece.prose and "*[" in text:
