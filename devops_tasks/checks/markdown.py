@@ -54,11 +54,7 @@ class Page(NamedTuple):
 def read_page(text: str) -> Page:
     """Scan one Markdown page."""
     prose, fences, unclosed = _split(text)
-<<<<<<< theirs
     visible = _without_comments(prose)
-    return Page(visible, tuple(fences), tuple(_links(visible)), frozenset(_anchors(visible)), tuple(unclosed))
-=======
-    visible = _COMMENT.sub(lambda match: "\n" * match[0].count("\n"), prose) if "<!--" in prose else prose
     return Page(visible, tuple(fences), tuple(_links(visible)), tuple(unclosed))
 
 
@@ -66,7 +62,6 @@ def read_page(text: str) -> Page:
 def read_anchors(text: str) -> frozenset[str]:
     """List what links into a page may name; few pages are linked so, so this waits until it is asked."""
     return frozenset(_anchors(read_page(text).prose))
->>>>>>> speed
 
 
 def _without_comments(prose: str) -> str:
