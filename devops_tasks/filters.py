@@ -1,7 +1,8 @@
 """One filter per output language: any text in, the same text as a value of that language out.
 
 Lives here: pure functions of text. Every value that a template prints passes the filter of the language it stands in;
-where languages nest (an expression inside YAML) the filters are chained from the inside out.
+where languages nest (an expression inside YAML) the filters are chained from the inside out. What turns the direction
+of writing is text like any other, but never raw where a reviewer reads it: it could make a line look like another one.
 Must not: Jinja, the plan, choices about content.
 """
 
@@ -21,11 +22,13 @@ _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?")
 _YAML_LINES = re.compile(r"(?:[ -~]*[!-~]\n+)*[ -~]*[!-~]")
 _YAML_SINGLE = re.compile(r"[ -&(-~]*")
 _YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
-_MARKDOWN = re.compile(r"([\\`*\[\]|~$]|<(?![\d\s])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=[#\w]+;))")
+_MARKDOWN = re.compile(r"([\\`*\[\]|~$]|<(?![\d\s])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=[#\w]+(?:;|$)))")
 _MARKDOWN_START = re.compile(r"^([#>]|[+-](?=\s|$)|[-=:](?=[-=:\s]*$)|\d+[.)](?=\s|$))")
 _URL_COLON = re.compile(r"(?<=http):(?=//)|(?<=https):(?=//)")
 _HEADING_END = re.compile(r"(\s#*)#$")
 _EDGE_SPACES = re.compile(r"^\s+|(?<!\s)\s+$")  # a run of spaces is looked at once, from its start
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")  # embeddings, overrides and isolates, as no plain mark is
+_MERMAID = re.compile(r'[#"<>&`;\\{}\[\]()|\u202a-\u202e\u2066-\u2069]')
 _SHELL_SAFE = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 
 
@@ -64,13 +67,20 @@ def yaml_block(value: Value, columns: int) -> str:
 def _quoted(text: str) -> str:
     if '"' in text and _YAML_SINGLE.fullmatch(text):
         return f"'{text}'"
-    quoted = json.dumps(text, ensure_ascii=False)
-    return re.sub(r"[\u007f-\u009f\u2028\u2029\ufeff]", lambda match: f"\\u{ord(match[0]):04x}", quoted)
+    return re.sub(r"[\u007f-\u009f\u2028\u2029\ufeff]", _code_point, json_value(text))
 
 
 def json_value(value: object) -> str:
     """Print a JSON value; lists and dicts included."""
-    return json.dumps(value, ensure_ascii=False)
+    return _TURNING.sub(_code_point, json.dumps(value, ensure_ascii=False))
+
+
+def _code_point(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
+
+
+def _entities(match: re.Match[str]) -> str:
+    return "".join(f"&#{ord(character)};" for character in match[0])
 
 
 def number(value: Value) -> str:
@@ -94,7 +104,7 @@ def _escape_line(line: str) -> str:
     escaped = _URL_COLON.sub(r"\:", _MARKDOWN.sub(r"\\\1", line))
     escaped = _MARKDOWN_START.sub(_escape_start, escaped)
     escaped = _HEADING_END.sub(r"\1\\#", escaped)
-    return _EDGE_SPACES.sub(lambda spaces: "".join(f"&#{ord(space)};" for space in spaces[0]), escaped)
+    return _TURNING.sub(_entities, _EDGE_SPACES.sub(_entities, escaped))
 
 
 def _escape_start(match: re.Match[str]) -> str:
@@ -183,7 +193,7 @@ def sql(value: Value) -> str:
 def mermaid(value: Value) -> str:
     """Print a quoted Mermaid label; its own entity codes keep every character text."""
     text = text_of(value).replace("\n", " ")
-    return '"' + re.sub(r'[#"<>&`;\\{}\[\]()|]', lambda match: f"#{ord(match[0])};", text) + '"'
+    return '"' + _MERMAID.sub(lambda match: f"#{ord(match[0])};", text) + '"'
 
 
 def mermaid_id(value: Value) -> str:
@@ -192,8 +202,8 @@ def mermaid_id(value: Value) -> str:
 
 
 def comment(value: Value) -> str:
-    """Print text inside a comment that ends with the line."""
-    return text_of(value).replace("\n", " ")
+    """Print text inside a comment that ends with the line; what turns the direction of writing as its number."""
+    return _TURNING.sub(_code_point, text_of(value).replace("\n", " "))
 
 
 FILTERS = {

@@ -122,6 +122,25 @@ def test_markdown_at_the_start_of_a_line_is_still_text(text: str) -> None:
         assert _text(filters.md(text) + "\n") == text
 
 
+@pytest.mark.parametrize("text", ["R&amp", "&#35", "&#x23", "&lt", "a_", "<", "\\", "http:"])
+@pytest.mark.parametrize("after", ["; next", " next", "**", "//x"])
+def test_what_follows_a_text_in_markdown_makes_nothing_of_its_end(text: str, after: str) -> None:
+    assert _text(f"{filters.md(text)}{after}\n") == f"{text}{after}"
+
+
+TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+@pytest.mark.parametrize("printed", [filters.yaml, filters.yaml_text, filters.json_value, filters.md, filters.mermaid])
+def test_what_turns_the_direction_of_writing_is_never_raw(printed: Callable[[str], str]) -> None:
+    assert not set(TURNING) & set(printed(f"a{TURNING}b"))
+    assert "\u200f" in printed("a\u200fb")
+
+
+def test_a_comment_shows_what_would_turn_the_direction_of_writing() -> None:
+    assert filters.comment("a\u202eb") == "a\\u202eb"
+
+
 @_hostile
 def test_a_cell_stays_one_cell(text: str) -> None:
     table = f"| a | b |\n|---|---|\n| {filters.md_cell(text)} | {filters.md_cell_code(text)} |\n"

@@ -1,8 +1,11 @@
-"""Whole specs made from the fields themselves: every key present, every free text the same text."""
+"""Whole specs made from the fields themselves: every key present, every free text the same text or one of its own."""
 
+from collections.abc import Callable
 from typing import Any
 
-from devops_tasks.fields import MISSING, Entries, Field, Kind, Listing, Nested, Shape, Tree
+from devops_tasks.errors import KeyPath
+from devops_tasks.fields import MISSING, Entries, Field, Kind, Listing, Nested, Shape, Tree, shape_at
+from devops_tasks.filters import promql
 from devops_tasks.spec import SPEC
 
 _SAMPLES = {
@@ -37,7 +40,7 @@ _SAMPLES = {
     "document": "../requirements.md",
     "address": "devops@example.com",
 }
-# What must agree across keys, and what no sample of a kind could know.
+# What must agree across keys, what no sample of a kind could know, and what would leave out the rest.
 _ALERTS = [{"metric": "latency_p95", "above": "250ms", "for": "10m", "severity": "warning"}]
 _KEPT: dict[str, Tree] = {
     "alerts": _ALERTS,
@@ -51,6 +54,7 @@ _KEPT: dict[str, Tree] = {
     "services[].latency_buckets": MISSING,
     "services[].needs": MISSING,
     "services[].secrets": MISSING,
+    "tasks[].skip": MISSING,
     "databases[].selector": {"app": "store"},
     "caches[].selector": {"app": "store"},
 }
@@ -68,9 +72,19 @@ def full_tree(text: str) -> dict[str, Tree]:
     tree["queues"][0]["name"] = "orders"
     tree["external_services"][0]["name"] = "payments"
     tree["tasks"] = [{**tree["tasks"][0], "id": "DO-009"}, {"id": "DO-001", "title": text, "owner": text[:200]}]
-    tree["alerts"] = [{**_ALERTS[0], "action": text}]
+    tree["alerts"] = [{**_ALERTS[0], "action": text}, _own_alert(text)]
     tree["sprint"]["ends"] = "2026-12-14"
     return tree
+
+
+def _own_alert(text: str) -> dict[str, Tree]:
+    """Give an alert a query of its own, which is no free text but code: the text stands in one of its strings."""
+    return {"metric": "failures", "above": "5", "query": query(text), "severity": "critical"}
+
+
+def query(text: str) -> str:
+    """Write a PromQL query that holds a text."""
+    return f"sum(rate(shop_failures_total{{note!={promql(text)}}}[5m]))"
 
 
 def _in_cluster(database: dict[str, Tree]) -> dict[str, Tree]:
@@ -90,6 +104,32 @@ def free_texts(shape: Shape = SPEC, path: str = "") -> list[tuple[str, Kind[Any]
     return [row for name, field in fields if not field.later for row in free_texts(field.shape, f"{path}.{name}")]
 
 
+def rewritten(tree: Tree, write: Callable[[KeyPath, Kind[Any]], str]) -> Tree:
+    """Copy a tree, with another text in each place that takes free text."""
+    return _rewritten(SPEC, tree, (), write)
+
+
+def _rewritten(shape: Shape, tree: Tree, path: KeyPath, write: Callable[[KeyPath, Kind[Any]], str]) -> Tree:
+    if isinstance(shape, Kind) or isinstance(tree, str):
+        return write(path, shape) if isinstance(shape, Kind) and shape.free else tree
+    inside = enumerate(tree) if isinstance(tree, list) else tree.items()
+    copies = {step: _rewritten(_inner(shape, step), value, (*path, step), write) for step, value in inside}
+    return list(copies.values()) if isinstance(tree, list) else copies
+
+
+def _inner(shape: Shape, step: str | int) -> Shape:
+    found = shape_at(shape, (step,))
+    assert found is not None, step
+    return found
+
+
+def free_places(tree: Tree) -> dict[KeyPath, Kind[Any]]:
+    """Find every place of a tree that takes free text."""
+    found: dict[KeyPath, Kind[Any]] = {}
+    rewritten(tree, lambda path, kind: found.setdefault(path, kind).name)
+    return found
+
+
 def _value(path: str, field: Field, text: str) -> Tree:
     shape = field.shape
     if path in _KEPT:
@@ -99,7 +139,8 @@ def _value(path: str, field: Field, text: str) -> Tree:
         values = {key: _value(f"{path}.{key}".lstrip("."), inner, text) for key, inner in fields.items()}
         return {key: value for key, value in values.items() if value is not MISSING}
     if isinstance(shape, Listing):
-        return [_value(f"{path}[]", Field(shape.item, "", example=_first(field)), text)]
+        item = _value(f"{path}[]", Field(shape.item, "", example=_first(field)), text)
+        return [item, item] if isinstance(shape.item, Kind) and shape.item.free else [item]
     if isinstance(shape, Entries):
         return {"LOG_LEVEL": text}
     return _scalar(shape, field, text)
