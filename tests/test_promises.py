@@ -1,6 +1,5 @@
 """Promise over the whole bundle: one number is one number."""
 
-import json
 import re
 from decimal import Decimal
 from typing import Any
