@@ -31,6 +31,34 @@ _LOOKS_TYPED = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y"
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _MOSTLY = 0.8
+_CONFLICT = re.compile("<{7}|={7}|>{7}")
+_BEGUN = ("quoted scalar", "simple key", "flow sequence", "flow mapping")
+"""What the parser says of a fault whose beginning is the place to look at."""
+
+_FAULTS = (
+    ("escape", "a backslash between double quotes begins an escape", "use single quotes, or two backslashes"),
+    ("hex", "a backslash between double quotes begins an escape", "use single quotes, or two backslashes"),
+    ("quoted scalar", "a quote that never ends", "close it, or remove it"),
+    ("flow sequence", "a list in [ ] that is not closed, or lacks a comma", "close it, or add the comma"),
+    ("flow mapping", "a group in { } that is not closed, or lacks a comma", "close it, or add the comma"),
+    ("expected ':'", "a line without ': '", "write 'key: value', or indent it as part of the text above"),
+    (
+        "mapping values",
+        "the line goes on with the text above",
+        "indent it like the key above; behind a key stands ': '",
+    ),
+    ("entries are not allowed", "a value must not begin with '- '", "quote it, or begin the list on the next line"),
+    ("mapping keys", "a value must not begin with '? '", "quote it"),
+    ("line break", "a text behind | or >", "begin the text on the next line"),
+    ("document start", "a text behind the end of the document", "keep one group of keys in a file"),
+    ("incompatible", "a line must not begin with %", "remove it"),
+    ("directive", "a line must not begin with %", "remove it"),
+    ("an alias", "a value must not begin with *", "quote it"),
+    ("an anchor", "a value must not begin with &", "quote it"),
+    ("block", "the indentation is that of no line above", "indent the keys of a group, and the items of a list, alike"),
+)
+"""Words of both parsers, the C one and the Python one, and what they mean to a person."""
+
 _RESERVED = frozenset("@`%")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -132,28 +160,33 @@ def _unprintable(text: str, where: str) -> Iterator[Problem]:
 def _yaml_problem(error: Exception, text: str, where: str) -> Problem:
     if not isinstance(error, yaml.MarkedYAMLError):
         return Problem(where, f"no valid YAML: {error}", "", "yaml")
-    mark = error.problem_mark or error.context_mark
+    told = f"{error.context or ''}: {error.problem or ''}"
+    begun = error.context_mark and any(each in told for each in _BEGUN) and "escape" not in told and "hex" not in told
+    mark = error.context_mark if begun else error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
     lines = _LINE_BREAK.split(text)
     if line >= len(lines):  # the parser ends a text without a last line break as if it had one
         line, column = len(lines) - 1, len(lines[-1])
-    written = lines[line]
-    what, mend = _explain(error, written, column)
+    what, mend = _explain(told, lines[line], column)
     return Problem(where, what, mend, "yaml", line + 1, column + 1)
 
 
-def _explain(error: yaml.MarkedYAMLError, line: str, column: int) -> tuple[str, str]:
+def _explain(told: str, line: str, column: int) -> tuple[str, str]:
     """Say in the words of a person what the usual faults are, and how to mend them."""
-    told = error.problem or error.context or "not readable"
-    rest = line[column:]
-    if rest[:1] in _RESERVED:
+    before, rest = line[:column], line[column:]
+    if _CONFLICT.match(line):
+        return "a merge conflict is left here", "settle it, and remove its marks"
+    if before and rest[:1] in _RESERVED:
         word = re.split(r" #|, |[\]}\"]", rest, maxsplit=1)[0].strip()
         return f"a value must not begin with {rest[0]}", f'quote it: "{word}"'
     if rest[:1] == "\t" or "\t" in line[: len(line) - len(line.lstrip())]:
         return "a tab is no indentation in YAML", "use spaces"
-    if told.startswith("mapping values are not allowed"):
+    if "mapping values" in told and ":" in before:
         return "a ': ' inside a value that is not quoted", 'quote the whole value: "..."'
-    return f"no valid YAML: {told}", ""
+    if before.rstrip()[-1:] in {"]", "}"}:
+        return "a text goes on behind a bracket", 'quote the whole value: "..."'
+    found = next(((what, mend) for part, what, mend in _FAULTS if part in told), None)
+    return found or (f"no valid YAML: {told.removeprefix(': ')}", "see the line that is named")
 
 
 class _Parser:
