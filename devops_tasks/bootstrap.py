@@ -21,7 +21,7 @@ from devops_tasks.plan import plan_bundle
 from devops_tasks.render import Files, Renderer
 from devops_tasks.schema import spec_schema
 from devops_tasks.spec import Documents
-from devops_tasks.specfile import Loaded, Source, parse_spec, refuse, spec_text
+from devops_tasks.specfile import Loaded, Source, load_spec, parse_spec, refuse, spec_text
 
 SPEC_NAME = "devops-tasks.yaml"
 SCHEMA_PATH = f"{locks.FOLDER}/schema.json"
@@ -40,7 +40,7 @@ def check_free(path: Path) -> None:
         raise UserError(Problem(str(above), "is no folder that can be written", "name a file elsewhere", "unwritable"))
 
 
-def create_spec(path: Path, tree: Tree) -> Source:
+def create_spec(path: Path, tree: Tree) -> Loaded:
     """Write a new spec, and its schema for editors; raises ``UserError`` where it cannot be written."""
     text = spec_text(tree, SCHEMA_PATH)
     schema = path.parent / SCHEMA_PATH
@@ -51,7 +51,7 @@ def create_spec(path: Path, tree: Tree) -> Source:
             file.write(text)
     except OSError as error:
         raise UserError(_unwritable(path, error)) from None
-    return parse_spec(text, str(path))
+    return load_spec(parse_spec(text, str(path)))
 
 
 def _schema_text() -> str:
@@ -76,7 +76,7 @@ def create_feature(renderer: Renderer, source: Source, folder: Path, today: str 
     fault, or the folder is not empty or cannot be written; then nothing is there that was not there before.
     """
     check_empty(folder)
-    bundle = render_bundle(renderer, source, today)
+    bundle = render_bundle(renderer, load_spec(source), today)
     _check_documents(source, bundle.loaded)
     plan = plan_bundle(bundle.loaded.spec, date.fromisoformat(today) if today else None)
     documents = renderer.render_folder(_TEMPLATES, plan)

@@ -117,21 +117,22 @@ def generate(
     It goes into the spec's own folder or into --output; of several specs each gets a folder of its own there,
     named after its slug. Files that somebody edited are never written over without --force.
     """
-    from devops_tasks.generate import Options, generate_all
+    from devops_tasks.generate import Options, generate_each
 
-    with _in_json(_bundles([]) if as_json else None):
+    with _in_json(_bundles() if as_json else None):
         _date(today)
     options = Options(output, tuple(assignments or ()), today, not (dry_run or diff or check), force)
-    reports, errors = generate_all(_renderer(), specs, options)
+    document: dict[str, list[Any]] = {"bundles": [], "errors": []}
+    code = 0
+    for outcome in generate_each(_renderer(), specs, options):
+        code = max(code, _outcome_code(outcome, check=check))
+        if as_json:
+            _add_outcome(document, outcome)
+        else:
+            _print_outcome(outcome, diff=diff)
     if as_json:
-        _print_json(_bundles(reports), *errors)
-    else:
-        for error in errors:
-            refuse(error)
-        _print_reports(reports, diff=diff)
-    actions = {change.action for report in reports for change in report.changes}
-    found = "conflict" in actions or (check and actions - {"unchanged"})
-    raise typer.Exit(max([int(bool(found)), *map(_code, errors)]))
+        print(json.dumps(document, indent=1))
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -155,10 +156,10 @@ def init(
     except (EOFError, KeyboardInterrupt):
         print(f"stopped, and nothing was written; begin again with: devops-tasks init {file}", file=sys.stderr)
         raise typer.Exit(130) from None
-    source = create_spec(file, answers)
+    loaded = create_spec(file, answers)
     print(shown(f"create    {file}"))
-    bundle, report = plan_folder(_renderer(), source, file.parent, today)
-    _print_reports([write_folder(bundle, report)])
+    bundle, report = plan_folder(_renderer(), loaded, file.parent, today)
+    _print_report(write_folder(bundle, report))
 
 
 @app.command()
@@ -175,13 +176,13 @@ def new(
     from devops_tasks.bootstrap import create_feature
     from devops_tasks.specfile import read_spec
 
-    with _in_json(_bundles([]) if as_json else None):
+    with _in_json(_bundles() if as_json else None):
         _date(today)
         report = create_feature(_renderer(), read_spec(spec), folder, today)
     if as_json:
-        _print_json(_bundles([report]))
+        _print_json(_bundles(report))
     else:
-        _print_reports([report])
+        _print_report(report)
 
 
 @app.command()
@@ -230,24 +231,44 @@ def _renderer() -> "Renderer":
     return Renderer(templates_folder(), cache_folder())
 
 
-def _bundles(reports: "list[Report]") -> dict[str, Any]:
-    return {"bundles": [{"folder": report.folder, "changes": _rows(report)} for report in reports]}
+def _bundles(*reports: "Report") -> dict[str, Any]:
+    return {"bundles": [_plain_report(report) for report in reports]}
 
 
-def _rows(report: "Report") -> list[dict[str, str]]:
-    return [{"path": change.path, "action": change.action} for change in report.changes]
+def _plain_report(report: "Report") -> dict[str, Any]:
+    changes = [{"path": change.path, "action": change.action} for change in report.changes]
+    return {"folder": report.folder, "changes": changes}
 
 
-def _print_reports(reports: "list[Report]", *, diff: bool = False) -> None:
+def _outcome_code(outcome: "Report | UserError", *, check: bool) -> int:
+    if isinstance(outcome, UserError):
+        return _code(outcome)
+    return int(outcome.differs if check else outcome.conflicts)
+
+
+def _add_outcome(document: dict[str, list[Any]], outcome: "Report | UserError") -> None:
+    if isinstance(outcome, UserError):
+        document["errors"] += map(_plain, outcome.problems)
+    else:
+        document["bundles"].append(_plain_report(outcome))
+
+
+def _print_outcome(outcome: "Report | UserError", *, diff: bool) -> None:
+    if isinstance(outcome, UserError):
+        refuse(outcome)
+    else:
+        _print_report(outcome, diff=diff)
+
+
+def _print_report(report: "Report", *, diff: bool = False) -> None:
     from devops_tasks.merge import difference
 
-    for report in reports:
-        for change in report.changes:
-            if diff:
-                print(*difference(change), sep="\n", end="\n" if change.old != change.new else "")
-            elif change.action != "unchanged":
-                print(shown(f"{change.action:9} {report.folder}/{change.path}"))
-        _summary(report)
+    for change in report.changes:
+        if diff:
+            print(*difference(change), sep="\n", end="\n" if change.old != change.new else "")
+        elif change.action != "unchanged":
+            print(shown(f"{change.action:9} {report.folder}/{change.path}"))
+    _summary(report)
 
 
 def _summary(report: "Report") -> None:

@@ -3,7 +3,7 @@
 Lives here: calling the rooms in turn. Must not: logic, printing, options.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from devops_tasks.lock import Lock, digest
 from devops_tasks.merge import Change, force, plan_changes
 from devops_tasks.plan import plan_bundle
 from devops_tasks.render import Files, Renderer
-from devops_tasks.specfile import Loaded, Source, load_spec, override, read_spec
+from devops_tasks.specfile import Loaded, load_spec, override, read_spec
 
 
 class Bundle(NamedTuple):
@@ -33,10 +33,19 @@ class Report(NamedTuple):
     folder: str
     changes: list[Change]
 
+    @property
+    def conflicts(self) -> bool:
+        """Whether somebody edited what would be written over."""
+        return any(change.action == "conflict" for change in self.changes)
 
-def render_bundle(renderer: Renderer, source: Source, today: str = "") -> Bundle:
-    """Make the bundle of a spec in memory; raises ``UserError`` with every fault of the spec."""
-    loaded = load_spec(source)
+    @property
+    def differs(self) -> bool:
+        """Whether anything on disk is not as it would be."""
+        return any(change.action != "unchanged" for change in self.changes)
+
+
+def render_bundle(renderer: Renderer, loaded: Loaded, today: str = "") -> Bundle:
+    """Make the bundle of a spec in memory."""
     plan = plan_bundle(loaded.spec, date.fromisoformat(today) if today else None)
     files = renderer.render(plan)
     problems = check_bundle(loaded.tree, plan, files)
@@ -46,24 +55,24 @@ def render_bundle(renderer: Renderer, source: Source, today: str = "") -> Bundle
     return Bundle(loaded, files, today)
 
 
-def dated_bundle(renderer: Renderer, source: Source, last: Lock | None, today: str = "") -> Bundle:
+def dated_bundle(renderer: Renderer, loaded: Loaded, last: Lock | None, today: str = "") -> Bundle:
     """Make the bundle under the date of the last run, and under ``today`` only when another byte changes too."""
     kept = last.today if last else today
-    bundle = render_bundle(renderer, source, kept)
+    bundle = render_bundle(renderer, loaded, kept)
     if last is None or not today or today == kept or _digests(bundle.files) == last.files:
         return bundle
-    return render_bundle(renderer, source, today)
+    return render_bundle(renderer, loaded, today)
 
 
 def _digests(files: Mapping[str, str]) -> dict[str, str]:
     return {path: digest(text.encode()) for path, text in files.items()}
 
 
-def plan_folder(renderer: Renderer, source: Source, folder: Path, today: str = "") -> tuple[Bundle, Report]:
+def plan_folder(renderer: Renderer, loaded: Loaded, folder: Path, today: str = "") -> tuple[Bundle, Report]:
     """Make a bundle and hold it against a folder, without writing."""
     check_folder(folder)
     last = read_lock(folder)
-    bundle = dated_bundle(renderer, source, last, today)
+    bundle = dated_bundle(renderer, loaded, last, today)
     disk = read_files(folder, {**bundle.files, **(last.files if last else {})})
     return bundle, Report(str(folder), plan_changes(disk, bundle.files, last))
 
@@ -91,39 +100,39 @@ class Options(NamedTuple):
     overwrite: bool = False
 
 
-def generate_all(renderer: Renderer, specs: Sequence[Path], options: Options) -> tuple[list[Report], list[UserError]]:
-    """Make the bundle of each spec; a bad spec fails alone, so what went wrong is returned and not raised."""
-    reports: list[Report] = []
-    errors: list[UserError] = []
+def generate_each(renderer: Renderer, specs: Sequence[Path], options: Options) -> Iterator[Report | UserError]:
+    """Make the bundle of each spec in turn; a bad spec fails alone, so its error is given and not raised."""
+    taken: set[Path] = set()
     for spec in specs:
         try:
-            source = override(read_spec(spec), options.assignments)
-            folder = folder_of(source, options.output, several=len(specs) > 1)
-            _check_free(folder, spec, reports)
-            reports.append(_generate(renderer, source, folder, options))
+            loaded = load_spec(override(read_spec(spec), options.assignments))
+            folder = folder_of(loaded, options.output, several=len(specs) > 1)
+            _refuse_taken(folder, spec, taken)
+            taken.add(folder)
+            outcome: Report | UserError = _generate(renderer, loaded, folder, options)
         except UserError as error:
-            errors.append(error)
-    return reports, errors
+            outcome = error
+        yield outcome
 
 
-def _generate(renderer: Renderer, source: Source, folder: Path, options: Options) -> Report:
-    bundle, report = plan_folder(renderer, source, folder, options.today)
+def _generate(renderer: Renderer, loaded: Loaded, folder: Path, options: Options) -> Report:
+    bundle, report = plan_folder(renderer, loaded, folder, options.today)
     return write_folder(bundle, report, overwrite=options.overwrite) if options.write else report
 
 
-def _check_free(folder: Path, spec: Path, reports: list[Report]) -> None:
-    if str(folder) in {report.folder for report in reports}:
+def _refuse_taken(folder: Path, spec: Path, taken: set[Path]) -> None:
+    if folder in taken:
         what = f"another spec of this run has the same slug, so both would be written to {folder}"
         raise UserError(Problem(str(spec), what, "give one of them another feature.slug", "duplicate-name"))
 
 
-def folder_of(source: Source, output: Path | None, *, several: bool) -> Path:
+def folder_of(loaded: Loaded, output: Path | None, *, several: bool) -> Path:
     """Choose where a bundle goes: the spec's own folder, ``output``, or a folder per slug in it.
 
     Raises ``UserError`` where several specs have no output folder.
     """
     if not several:
-        return output or Path(source.where).parent
+        return output or Path(loaded.source.where).parent
     if output is None:
         raise UserError(Problem("generate", "several specs need an output folder", "name it with -o", "usage"))
-    return output / load_spec(source).spec.feature.slug
+    return output / loaded.spec.feature.slug

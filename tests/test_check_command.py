@@ -49,7 +49,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write(source: Source, folder: Path) -> Path:
-    bundle, report = plan_folder(renderer(), source, folder)
+    bundle, report = plan_folder(renderer(), load_spec(source), folder)
     write_folder(bundle, report)
     return folder
 

@@ -124,7 +124,7 @@ def test_two_specs_of_one_slug_do_not_share_a_folder(tmp_path: Path) -> None:
         (tmp_path / f"{name}.yaml").write_text(MINIMAL)
     done = _run("generate", "one.yaml", "two.yaml", "-o", "out", cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[0].startswith("two.yaml: another spec of this run has the same slug")
+    assert done.stderr.splitlines()[1].startswith("two.yaml: another spec of this run has the same slug")
 
 
 def test_our_own_bug_ends_with_code_three_and_a_report(spec: Path) -> None:
@@ -132,7 +132,7 @@ def test_our_own_bug_ends_with_code_three_and_a_report(spec: Path) -> None:
         "import sys; sys.argv = ['devops-tasks', 'generate', sys.argv[1]]\n"
         "import devops_tasks.generate as g\n"
         "def broken(*_, **__): raise RuntimeError('boom')\n"
-        "g.generate_all = broken\n"
+        "g.generate_each = broken\n"
         "from devops_tasks.__main__ import main; main()"
     )
     done = subprocess.run([sys.executable, "-c", code, spec], capture_output=True, text=True, check=False)

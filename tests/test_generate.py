@@ -15,8 +15,8 @@ RENDERER = Renderer(templates_folder())
 
 
 def _run(folder: Path, *assignments: str, today: str = "", overwrite: bool = False) -> Report:
-    source = override(parse_spec(MINIMAL, "spec.yaml"), assignments)
-    return write_folder(*plan_folder(RENDERER, source, folder, today), overwrite=overwrite)
+    loaded = load_spec(override(parse_spec(MINIMAL, "spec.yaml"), assignments))
+    return write_folder(*plan_folder(RENDERER, loaded, folder, today), overwrite=overwrite)
 
 
 def _actions(report: Report) -> set[str]:
@@ -101,12 +101,12 @@ def test_without_a_date_the_last_one_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_bundle_goes_beside_its_spec_or_where_it_is_told() -> None:
-    source = parse_spec(MINIMAL, "team/spec.yaml")
-    assert folder_of(source, None, several=False) == Path("team")
-    assert folder_of(source, Path("out"), several=False) == Path("out")
-    assert folder_of(source, Path("out"), several=True) == Path("out/saved-reports")
+    loaded = load_spec(parse_spec(MINIMAL, "team/spec.yaml"))
+    assert folder_of(loaded, None, several=False) == Path("team")
+    assert folder_of(loaded, Path("out"), several=False) == Path("out")
+    assert folder_of(loaded, Path("out"), several=True) == Path("out/saved-reports")
 
 
 def test_several_specs_need_an_output_folder() -> None:
     with pytest.raises(UserError, match="several specs need an output folder"):
-        folder_of(parse_spec(MINIMAL, "spec.yaml"), None, several=True)
+        folder_of(load_spec(parse_spec(MINIMAL, "spec.yaml")), None, several=True)
