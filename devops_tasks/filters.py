@@ -23,12 +23,15 @@ _YAML_LINES = re.compile(r"(?:[ -~]*[!-~]\n+)*[ -~]*[!-~]")
 _YAML_SINGLE = re.compile(r"[ -&(-~]*")
 _YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 _MARKDOWN = re.compile(r"([\\`*\[\]|~$]|<(?![\d\s])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=[#\w]+(?:;|$)))")
+_MARKDOWN_PLAIN = re.compile(r"[A-Za-z](?:[A-Za-z0-9 ,.;'()/%?!+-]|:(?!/))*(?<! )")  # most lines: nothing to escape
 _MARKDOWN_START = re.compile(r"^([#>]|[+-](?=\s|$)|[-=:](?=[-=:\s]*$)|\d+[.)](?=\s|$))")
 _URL_COLON = re.compile(r"(?<=http):(?=//)|(?<=https):(?=//)")
 _HEADING_END = re.compile(r"(\s#*)#$")
 _EDGE_SPACES = re.compile(r"^\s+|(?<!\s)\s+$")  # a run of spaces is looked at once, from its start
-_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")  # embeddings, overrides and isolates, as no plain mark is
+_TURNS = "\u202a-\u202e\u2066-\u2069"  # embeddings, overrides and isolates, as no plain mark is
+_TURNING = re.compile(f"[{_TURNS}]")
 _MERMAID = re.compile(r'[#"<>&`;\\{}\[\]()|\u202a-\u202e\u2066-\u2069]')
+_ENCODE = json.JSONEncoder(ensure_ascii=False).encode
 _SHELL_SAFE = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 
 
@@ -67,12 +70,16 @@ def yaml_block(value: Value, columns: int) -> str:
 def _quoted(text: str) -> str:
     if '"' in text and _YAML_SINGLE.fullmatch(text):
         return f"'{text}'"
-    return re.sub(r"[\u007f-\u009f\u2028\u2029\ufeff]", _code_point, json_value(text))
+    quoted = _ENCODE(text)
+    return (
+        quoted if quoted.isprintable() else re.sub(rf"[{_TURNS}\u007f-\u009f\u2028\u2029\ufeff]", _code_point, quoted)
+    )
 
 
 def json_value(value: object) -> str:
     """Print a JSON value; lists and dicts included."""
-    return _TURNING.sub(_code_point, json.dumps(value, ensure_ascii=False))
+    encoded = _ENCODE(value)
+    return encoded if encoded.isprintable() else _TURNING.sub(_code_point, encoded)
 
 
 def _code_point(match: re.Match[str]) -> str:
@@ -101,6 +108,8 @@ def md(value: Value) -> str:
 
 
 def _escape_line(line: str) -> str:
+    if _MARKDOWN_PLAIN.fullmatch(line):
+        return line
     escaped = _URL_COLON.sub(r"\:", _MARKDOWN.sub(r"\\\1", line))
     escaped = _MARKDOWN_START.sub(_escape_start, escaped)
     escaped = _HEADING_END.sub(r"\1\\#", escaped)
