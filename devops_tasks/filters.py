@@ -19,6 +19,7 @@ _YAML_PLAIN = re.compile(
     r"|(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?"  # addresses and ranges
 )
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?")
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./=!,%-]*(?: [A-Za-z0-9][A-Za-z0-9_./=!,%-]*)*")
 _YAML_LINES = re.compile(r"(?:[ -~]*[!-~]\n+)*[ -~]*[!-~]")
 _YAML_SINGLE = re.compile(r"[ -&(-~]*")
 _YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
@@ -99,6 +100,15 @@ def number(value: Value) -> str:
     return text
 
 
+def plain(value: Value) -> str:
+    """Print words that stand for themselves inside a longer text of any language; refuse others."""
+    text = text_of(value)
+    if not _PLAIN.fullmatch(text):
+        msg = f"no plain words: {text!r}"
+        raise ValueError(msg)
+    return text
+
+
 def md(value: Value) -> str:
     """Print text inside a Markdown paragraph; an undecided value says so."""
     if value is None:
@@ -158,29 +168,29 @@ def md_target(value: Value) -> str:
     text = text_of(value)
     if re.fullmatch(r"[A-Za-z0-9._~:/?#@!$&'*+,;=%-]+", text):
         return text
-    return "<" + re.sub(r"([<>\\])", r"\\\1", text.replace("\n", "%0A")) + ">"
+    return "<" + re.sub(r"([<>\\])", r"\\\1", text.replace("\n", "%0A").replace("|", "%7C")) + ">"
 
 
 def md_url(value: Value) -> str:
     """Print a URL as a Markdown link that shows itself."""
-    return "<" + re.sub(r"[\s<>]", lambda match: f"%{ord(match[0]):02X}", text_of(value)) + ">"
+    return "<" + re.sub(r"[\s<>|]", lambda match: f"%{ord(match[0]):02X}", text_of(value)) + ">"
 
 
 def sh(value: Value) -> str:
     """Print one shell word that bash reads back as the same string."""
     text = text_of(value)
-    return text if _SHELL_SAFE.fullmatch(text) else "'" + text.replace("'", "'\\''") + "'"
+    return text if _SHELL_SAFE.fullmatch(text) else f"'{sh_quoted(text)}'"
+
+
+def sh_quoted(value: Value) -> str:
+    """Print text between single quotes of a shell script."""
+    return text_of(value).replace("'", "'\\''")
 
 
 def promql(value: Value) -> str:
     """Print a PromQL string literal, quotes included."""
     text = text_of(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{text}"'
-
-
-def promql_regex(value: Value) -> str:
-    """Print text as a PromQL regular expression that matches only that text, quotes included."""
-    return promql(re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", text_of(value)))
 
 
 def gotemplate(value: Value) -> str:
@@ -228,9 +238,10 @@ FILTERS = {
     "md_fence": md_fence,
     "md_target": md_target,
     "md_url": md_url,
+    "plain": plain,
     "sh": sh,
+    "sh_quoted": sh_quoted,
     "promql": promql,
-    "promql_regex": promql_regex,
     "gotemplate": gotemplate,
     "workflow": workflow,
     "sql": sql,
