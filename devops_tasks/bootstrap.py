@@ -18,6 +18,7 @@ from devops_tasks.fields import Tree
 from devops_tasks.generate import Bundle, Report, render_bundle, write_folder
 from devops_tasks.merge import Change, plan_changes
 from devops_tasks.plan import plan_bundle
+from devops_tasks.reading import reason
 from devops_tasks.render import Files, Renderer
 from devops_tasks.schema import spec_schema
 from devops_tasks.spec import Documents
@@ -59,7 +60,7 @@ def _schema_text() -> str:
 
 
 def _unwritable(path: Path, error: OSError) -> Problem:
-    return Problem(str(error.filename or path), (error.strerror or "cannot be written").lower(), "", "unwritable")
+    return Problem(str(path), f"cannot be written: {reason(error)}", "name another place", "unwritable")
 
 
 def check_empty(folder: Path) -> None:
@@ -86,7 +87,7 @@ def create_feature(renderer: Renderer, source: Source, folder: Path, today: str 
         with tempfile.TemporaryDirectory(prefix=".devops-tasks-new-", dir=_beside(folder)) as temporary:
             staged = Path(temporary, "feature")
             _write(staged, documents, spec)
-            write_folder(bundle, Report(str(staged / _INNER), plan_changes({}, bundle.files, None)))
+            _write_bundle(bundle, staged / _INNER, folder)
             (staged / _INNER / SCHEMA_PATH).write_text(_schema_text(), "utf-8")
             _place(staged, folder)
     except OSError as error:
@@ -116,6 +117,14 @@ def _write(folder: Path, documents: Files, spec: bytes) -> None:
         place = folder / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
+
+
+def _write_bundle(bundle: Bundle, staged: Path, folder: Path) -> None:
+    try:
+        write_folder(bundle, Report(str(staged), plan_changes({}, bundle.files, None)))
+    except UserError as error:
+        # The folder beside it is gone when somebody reads this.
+        raise UserError(*(problem._replace(where=str(folder)) for problem in error.problems)) from None
 
 
 def _place(staged: Path, folder: Path) -> None:

@@ -36,7 +36,8 @@ def _folder(name: str) -> Path:
     return Path(name)
 
 
-Specs = Annotated[list[Path], typer.Argument(metavar="SPEC...", help="One spec, or several.")]
+# Not `readable`: the room that reads a file says what is wrong with it, as of any other.
+Specs = Annotated[list[Path], typer.Argument(metavar="SPEC...", readable=False, help="One spec, or several.")]
 Output = Annotated[
     Path | None,
     typer.Option("-o", "--output", parser=_folder, help="The bundle's folder; the spec's own by default."),
@@ -138,7 +139,8 @@ def generate(
 @app.command()
 def init(
     file: Annotated[
-        Path, typer.Argument(metavar="[FILE]", help="The spec to write; devops-tasks.yaml by default.")
+        Path,
+        typer.Argument(metavar="[FILE]", readable=False, help="The spec to write; devops-tasks.yaml by default."),
     ] = Path("devops-tasks.yaml"),
     no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; say what would have to be written.")] = False,
     today: Today = "",
@@ -168,7 +170,10 @@ def new(
         Path,
         typer.Argument(metavar="DIR", parser=_folder, help="The feature's folder: a new one, or an empty one."),
     ],
-    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="The feature's spec; it is copied into the folder.")],
+    spec: Annotated[
+        Path,
+        typer.Argument(metavar="SPEC", readable=False, help="The feature's spec; it is copied into the folder."),
+    ],
     today: Today = "",
     as_json: Json = False,
 ) -> None:
@@ -196,7 +201,8 @@ def schema() -> None:
 @app.command()
 def check(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="The bundle's folder; the present one by default.")
+        Path,
+        typer.Argument(metavar="[DIR]", readable=False, help="The bundle's folder; the present one by default."),
     ] = Path(),
     as_json: Json = False,
 ) -> None:

@@ -46,6 +46,7 @@ CODES: dict[str, Code] = {
         Code("invalid-value", "Keys", "A text is not of the form that its key takes, or outside of its limits.",
              "Write what is expected."),
         Code("too-few", "Keys", "A list has fewer items than it must have.", "Add one."),
+        Code("too-many", "Keys", "A list has more items than make a feature.", "Leave some out."),
         Code("reserved-name", "Keys", "A name that Windows keeps for a device, such as `con` or `nul`, would be the "
              "name of a file.", "Add a word to it."),
         Code("not-built", "Keys", "The key or value belongs to the format, but this version does not build it.",
@@ -84,10 +85,8 @@ CODES: dict[str, Code] = {
         Code("conflict", "Output", "A file that somebody edited would be written over (exit code 1).",
              "Move your edit aside, or use `--force`."),
         Code("no-bundle", "Bundles", "The folder holds no bundle.", "Name the folder of one, or generate it."),
-        Code("lock", "Bundles", "`.devops-tasks/lock.json` is damaged, or of another version.",
-             "Restore it, or generate again."),
-        Code("path", "Bundles", "`.devops-tasks/lock.json` names a file outside of its folder.",
-             "Restore it, or generate again."),
+        Code("lock", "Bundles", "`.devops-tasks/lock.json` is damaged, of another version, or names a file outside of "
+             "its folder.", "Restore it, or generate again."),
     )
 }  # fmt: skip
 """The table, by code, in the order in which the reference shows it."""

@@ -47,7 +47,7 @@ class _Folder:
         """
         *parents, name = path.split("/")
         if not _UNSAFE.isdisjoint((*parents, name)) or "\\" in path or "\0" in path:
-            raise UserError(Problem(path, "leaves the output folder", "generate again from the spec", "path"))
+            raise UserError(Problem(path, "leaves the output folder", "generate again from the spec", "lock"))
         place = self.root
         for parent in parents:
             place = f"{place}/{parent}"
@@ -124,7 +124,7 @@ def check_folder(folder: Path) -> None:
     if stat.S_ISLNK(mode):
         what, mend = "is a link, and links are not followed", "name the folder itself"
         raise UserError(Problem(str(folder), what, mend, "output"))
-    there = folder if mode else next((above for above in folder.absolute().parents if above.exists()), folder)
+    there = folder if mode else next((above for above in folder.parents if above.exists()), folder)
     if there.exists() and not there.is_dir():
         raise UserError(Problem(str(there), "is a file, not a folder", "name a folder with -o", "output"))
     real = Path(os.path.realpath(folder))

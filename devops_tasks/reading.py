@@ -22,7 +22,7 @@ def read_regular(path: Path | str, most: int) -> bytes:
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
-        raise UserError(Problem(str(path), reason(error), "", "unreadable")) from None
+        raise UserError(Problem(str(path), reason(error), "see that you may read it", "unreadable")) from None
 
 
 def reason(error: OSError | ValueError) -> str:

@@ -7,7 +7,7 @@ or ``on`` mean is for their field to say. Must not: knowing what keys mean.
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import yaml
 
@@ -124,10 +124,11 @@ def _wide(content: bytes) -> str:
 def _undecodable(content: bytes, error: UnicodeDecodeError, where: str) -> Problem:
     before = _LINE_BREAK.split(content[: error.start].decode("utf-8-sig"))
     byte = f"the byte 0x{content[error.start]:02X}"
-    what, mend, code = f"{byte} is no UTF-8", "save it as UTF-8", "not-utf8"
+    line, column = len(before), len(before[-1]) + 1
     if _BINARY.search(content):
-        what, mend, code = f"no text but binary data: {byte}", "name the file of a spec", "binary"
-    return Problem(where, what, mend, code, len(before), len(before[-1]) + 1)
+        what = f"no text but binary data: {byte}"
+        return Problem(where, what, "name the file of a spec", "binary", line, column)
+    return Problem(where, f"{byte} is no UTF-8", "save it as UTF-8", "not-utf8", line, column)
 
 
 def parse_spec(text: str, where: str) -> Source:
@@ -220,12 +221,14 @@ class _Parser:
         where, line, column = self._place(event)
         self.problems.append(Problem(where, what, mend, code, line, column, key_text(path)))
 
+    def _too_large(self, event: Event, what: str) -> NoReturn:
+        self._problem(event, what, "a spec is a short text", "too-large")
+        raise UserError(*self.problems)
+
     def _node(self, event: Event, events: Iterator[Any], path: KeyPath) -> Tree:
         self.nodes += 1
         if self.nodes > MOST_NODES or len(path) > MOST_DEPTH:
-            what = "too deeply nested" if len(path) > MOST_DEPTH else "too many values"
-            self._problem(event, what, "a spec is a short text", "too-large")
-            raise UserError(*self.problems)
+            self._too_large(event, "too deeply nested" if len(path) > MOST_DEPTH else "too many values")
         self.places.setdefault(path, self._place(event))
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, path)
@@ -259,8 +262,7 @@ class _Parser:
         tree = self.anchors[event.anchor]
         self.nodes += _count(tree)
         if len(path) + _depth(tree) > MOST_DEPTH:
-            self._problem(event, "too deeply nested", "a spec is a short text", "too-large", path)
-            return UNREAD
+            self._too_large(event, "too deeply nested")
         return tree
 
     def _sequence(self, events: Iterator[Any], path: KeyPath) -> Tree:
