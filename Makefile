@@ -40,7 +40,7 @@ test: setup ## run every test, with the real tools
 
 soak: setup ## the long runs: many random specs through every tool, many examples of each property
 	SPECS=150 HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -n auto tests/test_matrix.py tests/test_promises.py \
-		tests/test_promise_text.py $(ARGS)
+		tests/test_promise_bytes.py tests/test_promise_text.py $(ARGS)
 
 check: setup ## lint and type-check
 	$(BIN)/ruff check
@@ -57,8 +57,8 @@ docs: setup ## rewrite docs/reference from the program
 golden: setup ## rewrite the expected trees in tests/golden; review the diff like code
 	$(BIN)/python -m pytest -n auto tests/test_golden.py --update-golden $(ARGS)
 
-bench: $(VENV)/.program-ready ## how long the commands take, as a ratio to the bare interpreter
-	$(BIN)/python tools/bench.py
+bench: $(VENV)/.program-ready ## what the commands cost, as ratios; with ARGS=--write into docs/explanation/speed.md
+	$(BIN)/python tools/bench.py $(ARGS)
 
 build: setup ## the wheel and the source archive, in dist/
 	rm -rf dist

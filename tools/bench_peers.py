@@ -1,0 +1,80 @@
+"""Cookiecutter and copier, in an environment of their own, with a template that makes the bundle of an example.
+
+It is the bundle itself, with the words that name things taken out again: as many files, as many bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / "build/bench/venv"
+VERSIONS = {"cookiecutter": "2.7.1", "copier": "9.19.1"}
+
+# What the template asks for, in the bundle of examples/saved-reports.yaml.
+WORDS = {
+    "name": "Saved Reports",
+    "slug": "saved-reports",
+    "id": "FEAT-1024",
+    "service": "feature-api",
+    "database": "features-db",
+    "host": "api.example.com",
+    "engineer": "@dana",
+    "region": "eu-west-1",
+    "bucket": "s3://backups",
+    "production": "production",
+    "staging": "staging",
+    "slow": "500ms",
+    "failing": "2%",
+}
+
+
+def install() -> bool:
+    """Install what is not there yet; say whether the peers can be run, and on stderr why not."""
+    wanted = [f"{name}=={version}" for name, version in VERSIONS.items()]
+    stamp = VENV / "installed"
+    if stamp.is_file() and stamp.read_text("utf-8").split() == wanted:
+        return True
+    shutil.rmtree(VENV, ignore_errors=True)
+    try:
+        subprocess.run([ROOT / "tools/make-venv.sh", sys.executable, VENV], check=True)
+        # The same Jinja and PyYAML as ours: the difference is to be theirs.
+        pip = [str(VENV / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--retries", "1", "--constraint", str(ROOT / "constraints.txt"), *wanted], check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"bench: going on without {' and '.join(VERSIONS)}: {error}", file=sys.stderr)
+        return False
+    stamp.write_text("\n".join(wanted), "utf-8")
+    return True
+
+
+def write_templates(bundle: Path, folder: Path) -> int:
+    """Write both templates, `cookiecutter` and `copier`, into a folder; give the number of places that they fill in."""
+    filled = 0
+    for peer, prefix, inside in (("cookiecutter", "cookiecutter.", "{{cookiecutter.slug}}"), ("copier", "", "bundle")):
+        for path in sorted(path for path in bundle.rglob("*") if path.is_file()):
+            text, filled_here = _template(path.read_text("utf-8"), prefix)
+            place = folder / peer / inside / path.relative_to(bundle)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, "utf-8")
+            place.chmod(path.stat().st_mode)
+            filled += filled_here
+    (folder / "cookiecutter/cookiecutter.json").write_text(json.dumps(WORDS), "utf-8")
+    questions = {name: {"type": "str", "default": word} for name, word in WORDS.items()}
+    settings = {"_subdirectory": "bundle", "_templates_suffix": ""}
+    (folder / "copier/copier.yml").write_text(json.dumps({**settings, **questions}), "utf-8")
+    return filled // len(VERSIONS)
+
+
+def _template(text: str, prefix: str) -> tuple[str, int]:
+    names = {word: name for name, word in WORDS.items()}
+    words = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    # A brace that Jinja would take for its own, or that would become one before a word.
+    safe = re.sub(rf"\{{(?=[{{%#]|{words})", "\0", text)
+    filled, count = re.subn(words, lambda found: f"{{{{ {prefix}{names[found[0]]} }}}}", safe)
+    return filled.replace("\0", "{{ '{' }}"), count
