@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 # The notations, in regular expressions that mean the same to Python and to ECMA 262: the JSON Schema carries them too.
@@ -69,33 +70,37 @@ def plain(number: Decimal | int) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+@lru_cache(maxsize=1024)
+def _counted(seconds: Decimal) -> tuple[str, str]:
+    """Count in the largest unit that holds a span in a whole number; ``ms`` for parts of a millisecond, else ``s``."""
+    if seconds < 1 or seconds * 1000 % 1:
+        unit = "ms" if seconds else "s"
+    else:
+        unit = next((unit for unit in _PRINTED if seconds % _SECONDS[unit] == 0), "s")
+    return plain(seconds / _SECONDS[unit]), unit
+
+
 class Duration(NamedTuple):
     """A span of time; ``seconds`` is exact."""
 
     seconds: Decimal
 
     @property
-    def unit(self) -> str:
-        """The largest unit that holds the span in a whole number; ``ms`` for parts of a millisecond, else ``s``."""
-        if self.seconds < 1 or self.seconds * 1000 % 1:
-            return "ms" if self.seconds else "s"
-        return next((unit for unit in _PRINTED if self.seconds % _SECONDS[unit] == 0), "s")
-
-    @property
     def text(self) -> str:
         """As the spec and the document print it: ``500ms``, ``2.5s``, ``5m``, ``30d``."""
-        return f"{plain(self.seconds / _SECONDS[self.unit])}{self.unit}"
+        return "".join(_counted(self.seconds))
 
     @property
     def words(self) -> str:
         """As a sentence prints it: ``5 minutes``."""
-        count = plain(self.seconds / _SECONDS[self.unit])
-        return f"{count} {_WORDS[self.unit]}" + ("" if count == "1" else "s")
+        count, unit = _counted(self.seconds)
+        return f"{count} {_WORDS[unit]}" + ("" if count == "1" else "s")
 
     @property
     def promql(self) -> str:
         """As a Prometheus range or ``for``: whole units only, so ``2.5s`` is ``2500ms``; of whole milliseconds."""
-        return self.text if "." not in self.text else f"{plain(self.seconds * 1000)}ms"
+        text = self.text
+        return text if "." not in text else f"{plain(self.seconds * 1000)}ms"
 
     def notations(self) -> Notations:
         """Give every notation that a template may print."""

@@ -77,4 +77,4 @@ class _Text(Template):
 
 def fill(text: str, words: Mapping[str, str]) -> str:
     """Put words in place of ``%word``; raises ``KeyError`` for a word that is not there."""
-    return _Text(text).substitute(words)
+    return _Text(text).substitute(words) if "%" in text else text
