@@ -30,17 +30,18 @@ def plan_undecided(spec: Spec) -> list[Undecided]:
     return [{"key": key_text(path), "doc": doc} for path, doc in _walk(spec, ()) if not _moot(spec, path)]
 
 
-def _walk(group: Record, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
-    for name, field in group.fields.items():
-        value = getattr(group, attribute(name))
-        if value is None and field.undecided:
+def _walk(value: Record | tuple[object, ...], path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    if isinstance(value, tuple):
+        for index, item in enumerate(value):
+            if isinstance(item, Record):
+                yield from _walk(item, (*path, index))
+        return
+    for name, field in value.fields.items():
+        inner = getattr(value, attribute(name))
+        if inner is None and field.undecided:
             yield (*path, name), field.doc
-        elif isinstance(value, Record):
-            yield from _walk(value, (*path, name))
-        elif type(value) is tuple:  # a list, not a quantity
-            for index, item in enumerate(value):
-                if isinstance(item, Record):
-                    yield from _walk(item, (*path, name, index))
+        elif isinstance(inner, Record | tuple):
+            yield from _walk(inner, (*path, name))
 
 
 def _moot(spec: Spec, path: KeyPath) -> bool:
