@@ -440,8 +440,8 @@ TEXTS: dict[str, tuple[str, Errors]] = {
             (
                 "unknown-name",
                 (
-                    "11:30: services[0].needs[0]: saved-report-db is no database, cache, queue or external service of this "
-                    "spec (did you mean saved-reports-db?)"
+                    "11:30: services[0].needs[0]: saved-report-db is no database, cache, queue or external service of "
+                    "this spec (did you mean saved-reports-db?)"
                 ),
             )
         ],
@@ -460,8 +460,8 @@ TEXTS: dict[str, tuple[str, Errors]] = {
             (
                 "out-of-range",
                 (
-                    "11:14: monitoring.scrape_interval: must be whole seconds from 1s to 75s: every rule looks at 5m, and "
-                    "needs four samples in it (15s is usual)"
+                    "11:14: monitoring.scrape_interval: must be whole seconds from 1s to 75s: every rule looks at 5m, "
+                    "and needs four samples in it (15s is usual)"
                 ),
             )
         ],
@@ -496,8 +496,8 @@ TEXTS: dict[str, tuple[str, Errors]] = {
             (
                 "no-version",
                 (
-                    "11:22: services[0].image: shop:latest names no version, so nobody could say what runs or roll back to "
-                    "it (add a tag or a digest)"
+                    "11:22: services[0].image: shop:latest names no version, so nobody could say what runs or roll "
+                    "back to it (add a tag or a digest)"
                 ),
             )
         ],
