@@ -1,6 +1,7 @@
 """Any text in, the same text out, as read by a parser of the language."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from decimal import Decimal
@@ -107,7 +108,7 @@ def _text(markdown: str) -> str:
     blocks = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(markdown)
     assert [block.type for block in blocks] == ["paragraph_open", "inline", "paragraph_close"], markdown
     children = blocks[1].children or []
-    assert {child.type for child in children} <= {"text", "text_special", "softbreak"}, markdown
+    assert {child.type for child in children} <= {"text", "text_special"}, markdown
     return "".join(child.content for child in children)
 
 
@@ -147,7 +148,84 @@ def test_a_cell_stays_one_cell(text: str) -> None:
     tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(table)
     assert [token.type for token in tokens].count("td_open") == 2
     inlines = [token for token in tokens if token.type == "inline"]
-    assert "".join(child.content for child in inlines[2].children or []).strip() == text.strip()
+    assert "".join(child.content for child in inlines[2].children or []) == text
+    assert [(child.type, child.content) for child in inlines[3].children or []] == [("code_inline", text)]
+
+
+def _children(markdown: str) -> list[tuple[str, str]]:
+    """Read what is in the only paragraph of a document."""
+    blocks = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(markdown)
+    assert [block.type for block in blocks] == ["paragraph_open", "inline", "paragraph_close"], markdown
+    return [(child.type, child.content) for child in blocks[1].children or []]
+
+
+@_hostile
+def test_a_code_span_holds_that_text(text: str) -> None:
+    if text.strip():
+        assert _children(f"a {filters.md_code(text)} b\n") == [("text", "a "), ("code_inline", text), ("text", " b")]
+
+
+@_hostile
+def test_a_fenced_block_holds_that_text(text: str) -> None:
+    for several in (text, f"{text}\n{text}", f"```\n{text}\n~~~"):
+        [fence] = MarkdownIt("commonmark").parse(filters.md_fence(several, "yaml") + "\n")
+        assert (fence.type, fence.info, fence.content) == ("fence", "yaml", f"{several}\n")
+
+
+@_hostile
+def test_the_target_of_a_link_ends_where_the_link_does(text: str) -> None:
+    table = f"| a | b |\n|---|---|\n| [x]({filters.md_target('p/' + text)}) | {filters.md_url('https://h/' + text)} |\n"
+    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(table)
+    cells = [token.children or [] for token in tokens if token.type == "inline"][2:]
+    assert [[child.type for child in cell] for cell in cells] == [["link_open", "text", "link_close"]] * 2
+    assert [child.content for child in cells[0]] == ["", "x", ""]
+
+
+@_hostile
+def test_text_between_single_quotes_of_a_script_stays_there(text: str) -> None:
+    script = f"printf %s 'a {filters.sh_quoted(text)} b'"
+    done = subprocess.run(["/bin/bash", "-c", script], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"})
+    assert done.stdout.decode() == f"a {text} b"
+
+
+@_hostile
+def test_a_string_of_sql_reads_back_by_the_rules_of_postgresql(text: str) -> None:
+    literal = filters.sql(text)
+    if literal.startswith("E"):
+        inside = re.fullmatch(r"E'((?:[^'\\]|''|\\\\)*)'", literal, re.DOTALL)
+        assert inside is not None
+        assert re.sub(r"''|\\\\", lambda pair: pair[0][0], inside[1]) == text
+    else:
+        # Whatever standard_conforming_strings says: no backslash is in it.
+        inside = re.fullmatch(r"'((?:[^'\\]|'')*)'", literal, re.DOTALL)
+        assert inside is not None
+        assert inside[1].replace("''", "'") == text
+
+
+@_hostile
+def test_a_label_of_mermaid_holds_no_character_with_a_meaning(text: str) -> None:
+    label = filters.mermaid(text)
+    bare = re.sub(r"#\d+;", "", label[1:-1])
+    assert label[0] + label[-1] == '""'
+    assert set(bare).isdisjoint('#"<>&`;\\{}[]()|\n')
+    assert re.sub(r"#(\d+);", lambda code: chr(int(code[1])), label[1:-1]) == text.replace("\n", " ")
+    assert re.fullmatch(r"[A-Za-z0-9_]+", filters.mermaid_id(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["cart", "35d", "10%, 50% and 100%, 10 minutes each", "a.b/c-d_e=f", "colour!=blue,a!=b"]
+)
+def test_plain_words_are_printed_as_they_are(text: str) -> None:
+    assert filters.plain(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " a", "a ", "a  b", "-a", "a\nb", "a\n", "a: b", "a #b", "a'b", 'a"b', "a$b", "a`b", "a;b", "a|b", "a&b", "ä"],
+)
+def test_what_is_no_plain_words_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no plain words"):
+        filters.plain(text)
 
 
 def test_an_undecided_value_says_so_in_the_document_and_nowhere_else() -> None:
