@@ -25,7 +25,8 @@ from devops_tasks.__main__ import run
 from devops_tasks.codes import CODES
 from devops_tasks.errors import Problem, UserError
 from devops_tasks.reading import read_regular
-from devops_tasks.spec import Service, Spec
+from devops_tasks.spec import DEVICES, Service, Spec
+from tests.bundles import load_text, render_bundle
 from tests.specs import MINIMAL
 from tests.tools import ROOT, powerless
 
@@ -992,6 +993,31 @@ def test_a_file_that_has_more_than_it_says_is_read_no_further_than_the_limit() -
     assert path.stat().st_size == 0
     with pytest.raises(UserError, match="larger than 10 bytes"):
         read_regular(path, 10)
+
+
+# Names of files
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(path.read_text("utf-8") for path in sorted(ROOT.glob("examples/*.yaml"))),
+        MINIMAL
+        + "operations:\n"
+        + "".join(
+            f"  - {{task: {task}, frequency: daily, level: manual}}\n" for task in ("Con", "Aux!", "NUL", "COM 1")
+        )
+        + "alerts:\n"
+        + "".join(f"  - {{metric: {name}, query: up, above: 1}}\n" for name in ("aB", "Ab", "a_b", "con")),
+    ],
+    ids=["checkout", "minimal", "saved-reports", "tasks and metrics that are devices or alike"],
+)
+def test_every_file_of_a_bundle_can_be_on_any_disk(text: str) -> None:
+    paths = list(render_bundle(load_text(text)))
+    assert len({path.casefold() for path in paths}) == len(paths)
+    steps = {step for path in paths for step in path.split("/")}
+    assert not {step.partition(".")[0].casefold() for step in steps} & DEVICES
+    assert [step for step in steps if set(step) & set('<>:"|?*\\ ') or step.endswith(".") or len(step) > 200] == []
 
 
 # The codes

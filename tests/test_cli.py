@@ -1,6 +1,7 @@
 """The command line as a user meets it: what it prints where, and with which code it ends."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -117,6 +118,63 @@ def test_one_bad_spec_of_several_fails_alone(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["one", "three"]
     assert "two.yaml:1:1: feature.name: required" in done.stderr
+
+
+def test_a_program_is_told_of_the_good_specs_and_of_the_bad_ones(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(MINIMAL)
+    (tmp_path / "bad.yaml").write_text(MINIMAL.replace("sprint:", "sprnt:"))
+    done = _run("generate", "bad.yaml", "good.yaml", "-o", "out", "--json", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "")
+    told = json.loads(done.stdout)
+    assert [bundle["folder"] for bundle in told["bundles"]] == ["out/saved-reports"]
+    assert told["errors"] == [
+        {
+            "code": "missing-key",
+            "file": "bad.yaml",
+            "line": 1,
+            "column": 1,
+            "key": "sprint.name",
+            "what": "required: The sprint's name or number",
+            "mend": 'add it, for example name: "24"',
+        },
+        {
+            "code": "unknown-key",
+            "file": "bad.yaml",
+            "line": 4,
+            "column": 1,
+            "key": "sprnt",
+            "what": "unknown key",
+            "mend": "did you mean sprint?",
+        },
+    ]
+
+
+def test_the_document_of_check_has_the_same_keys_where_there_is_no_bundle(spec: Path) -> None:
+    empty = json.loads(_run("check", spec.parent, "--json").stdout)
+    _run("generate", spec)
+    judged = json.loads(_run("check", spec.parent, "--json").stdout)
+    assert empty.keys() == judged.keys()
+    assert (len(empty["errors"]), empty["findings"]) == (1, [])
+    assert (judged["errors"], judged["findings"]) == ([], [])
+
+
+@pytest.mark.parametrize("arguments", [["generate", "devops-tasks.yaml", "-o", ""], ["new", "", "devops-tasks.yaml"]])
+def test_an_empty_name_of_a_folder_is_not_the_present_one(spec: Path, arguments: list[str]) -> None:
+    done = _run(*arguments, cwd=spec.parent)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "a folder: has no name (name one, or leave the option out)\n"
+    assert list(spec.parent.iterdir()) == [spec]
+
+
+def test_a_folder_whose_name_is_no_text_is_written_and_named_all_the_same(spec: Path) -> None:
+    name = os.fsdecode(b"caf\xe9\x1b[31m")
+    for options in (["--dry-run", "--json"], []):
+        done = _run("generate", spec, "-o", spec.parent / name, *options)
+        assert done.returncode == 0, done.stderr
+        assert "caf\\udce9" in done.stdout
+        assert "\x1b" not in done.stdout + done.stderr
+    assert (spec.parent / name / "tasks.md").is_file()
+    assert _run("check", spec.parent / name, "--json").returncode == 0
 
 
 def test_two_specs_of_one_slug_do_not_share_a_folder(tmp_path: Path) -> None:

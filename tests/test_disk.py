@@ -10,6 +10,7 @@ from devops_tasks import disk
 from devops_tasks.errors import UserError
 from devops_tasks.lock import PATH, Lock
 from devops_tasks.merge import Change
+from tests.tools import ROOT
 
 LOCK = Lock("0.1.0", "", {}, {})
 
@@ -106,3 +107,50 @@ def test_an_output_folder_that_is_a_file_or_a_link_is_refused(tmp_path: Path) ->
     with pytest.raises(UserError, match="is a link"):
         disk.check_folder(tmp_path / "link")
     disk.check_folder(tmp_path / "not there yet")
+
+
+def test_a_folder_below_a_link_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "tmp").symlink_to("real")
+    disk.check_folder(tmp_path / "tmp/out")
+    disk.write_changes(tmp_path / "tmp/out", [Change("a.yml", "create", None, b"x")], LOCK)
+    assert (tmp_path / "real/out/a.yml").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("name", ["devops_tasks", "devops_tasks/checks/x", "templates", "templates/x"])
+def test_a_folder_of_the_tool_itself_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match="is a folder of this tool itself"):
+        disk.check_folder(ROOT / name)
+
+
+@pytest.mark.parametrize("name", [".", "build/demo", "examples", "devops_tasks_of_mine", "docs/templates"])
+def test_another_folder_of_the_checkout_is_taken(name: str) -> None:
+    disk.check_folder(ROOT / name)
+
+
+def test_every_file_that_cannot_be_read_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("")
+    (tmp_path / "b.yml").mkdir()
+    with pytest.raises(UserError) as caught:
+        disk.read_files(tmp_path, ["a/1.yml", "a/2.yml", "b.yml", "c.yml"])
+    assert [problem.where for problem in caught.value.problems] == [str(tmp_path / "a"), str(tmp_path / "b.yml")]
+
+
+def test_a_failed_write_takes_its_folders_away_and_leaves_those_of_others(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    changes = [Change(path, "create", None, b"x") for path in ("mine/a/b.yml", "c/d.yml", f"e/{'x' * 255}")]
+    with pytest.raises(UserError, match="file name too long"):
+        disk.write_changes(tmp_path, changes, LOCK)
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
+
+
+@pytest.mark.parametrize("action", ["update", "remove"])
+def test_every_read_only_file_is_told_before_anything_changes(tmp_path: Path, action: str) -> None:
+    for name in ("a.yml", "b.yml", "c.yml"):
+        (tmp_path / name).write_bytes(b"old")
+        (tmp_path / name).chmod(0o644 if name == "b.yml" else 0o444)
+    changes = [Change(name, action, b"old", b"new") for name in ("a.yml", "b.yml", "c.yml")]
+    with pytest.raises(UserError) as caught:
+        disk.write_changes(tmp_path, changes, LOCK)
+    assert [problem.where for problem in caught.value.problems] == [str(tmp_path / "a.yml"), str(tmp_path / "c.yml")]
+    assert {path.read_bytes() for path in tmp_path.iterdir()} == {b"old"}
