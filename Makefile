@@ -40,7 +40,7 @@ test: setup ## run every test, with the real tools
 
 soak: setup ## the long runs: many random specs through every tool, many examples of each property
 	SPECS=150 HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -n auto tests/test_matrix.py tests/test_promises.py \
-		tests/test_promise_bytes.py tests/test_promise_text.py $(ARGS)
+		tests/test_promise_bytes.py tests/test_promise_text.py tests/test_salvage.py $(ARGS)
 
 check: setup ## lint and type-check
 	$(BIN)/ruff check

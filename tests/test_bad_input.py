@@ -23,8 +23,7 @@ import pytest
 from devops_tasks import fields
 from devops_tasks.__main__ import run
 from devops_tasks.codes import CODES
-from devops_tasks.errors import Problem, UserError
-from devops_tasks.reading import read_regular
+from devops_tasks.errors import Problem
 from devops_tasks.spec import DEVICES, Service, Spec
 from tests.bundles import load_text, render_bundle
 from tests.specs import MINIMAL
@@ -986,13 +985,6 @@ def test_a_spec_is_not_read_from_a_pipe_and_nobody_waits_for_it(here: Path) -> N
         os.close(writing)
     assert done == Done(2, "", "/dev/stdin: is a pipe or a device, not a file (name a file)\n")
     assert everything(here) == {}
-
-
-def test_a_file_that_has_more_than_it_says_is_read_no_further_than_the_limit() -> None:
-    path = Path("/proc/self/status")
-    assert path.stat().st_size == 0
-    with pytest.raises(UserError, match="larger than 10 bytes"):
-        read_regular(path, 10)
 
 
 # Names of files

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from devops_tasks.errors import KeyPath, UserError
 from devops_tasks.fields import Builder, Tree, UnreadError, prune
@@ -100,7 +100,6 @@ def broken(tree: Tree, choice: random.Random, breaks: int) -> Tree:
     return tree
 
 
-@settings(max_examples=150)
 @given(st.integers(0, 2**32), st.integers(1, 4), st.integers(0, 10))
 def test_no_contradiction_is_told_that_follows_from_a_fault(seed: int, breaks: int, which: int) -> None:
     trees = valid_trees()
@@ -156,7 +155,6 @@ def put(tree: Tree, path: KeyPath, value: Tree) -> None:
     tree[path[-1]] = value
 
 
-@settings(max_examples=100)
 @given(st.sets(st.sampled_from(sorted(PLANTED)), min_size=1), st.integers(0, 2**32), st.integers(1, 4))
 def test_every_contradiction_is_told_whatever_is_wrong_elsewhere(keys: set[str], seed: int, breaks: int) -> None:
     tree = copy.deepcopy(read_spec(ROOT / "examples/checkout.yaml").tree)
