@@ -72,6 +72,7 @@ class Listing(NamedTuple, Generic[T]):
     name: str = ""
     least: int = 0
     distinct: bool = False
+    most: int = 1000
 
 
 class Entries(NamedTuple, Generic[T]):
@@ -164,7 +165,11 @@ def attribute(name: str) -> str:
 def nearest(word: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
     """Say which known word a misspelt one is nearest to, as the mend of a problem."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else "known: " + ", ".join(known)
+    return f"did you mean {close[0]}?" if close else f"known: {_few(tuple(known))}"
+
+
+def _few(known: tuple[str, ...], most: int = 40) -> str:
+    return ", ".join(known[:most]) + (f" and {len(known) - most} more" if len(known) > most else "")
 
 
 class Builder:
@@ -216,6 +221,10 @@ class Builder:
             tree = []
         if not isinstance(tree, list):
             return self._other_type(path, "a list", tree, "start each item with '- '")
+        if len(tree) > shape.most:
+            return self.fault(
+                path, f"expected at most {shape.most} items, found {len(tree)}", "leave some out", "too-many"
+            )
         if len(tree) < shape.least:
             self.fault(path, "expected at least one item", code="too-few")
         self._unique(shape, tree, path)
@@ -515,10 +524,10 @@ def switchable(record: type[T]) -> Nested[T | None]:
 
 
 def listing(
-    item: Kind[T] | Nested[T], *, name: str = "", least: int = 0, distinct: bool = False
+    item: Kind[T] | Nested[T], *, name: str = "", least: int = 0, distinct: bool = False, most: int = 1000
 ) -> Listing[tuple[T, ...]]:
     """Use a list as the value of a key."""
-    return Listing(item, name, least, distinct)
+    return Listing(item, name, least, distinct, most)
 
 
 def entries(key: Kind[str], value: Kind[str]) -> Entries[dict[str, str]]:

@@ -77,8 +77,8 @@ def _shape(shape: Shape, path: str) -> Schema:
         case Entries(key, value):
             names = {"pattern": key.schema["pattern"], "maxLength": key.schema["maxLength"]}
             return {"type": "object", "propertyNames": names, "additionalProperties": _or_null(value.schema)}
-        case Listing(item, _, least, distinct):
-            items: Schema = {"type": "array", "items": _shape(item, f"{path}[]")}
+        case Listing(item, _, least, distinct, most):
+            items: Schema = {"type": "array", "items": _shape(item, f"{path}[]"), "maxItems": most}
             items |= {"uniqueItems": True} if distinct else {}
             return {**items, "minItems": least} if least else {"anyOf": [items, {"const": "none"}]}
         case Nested(record, word, none):

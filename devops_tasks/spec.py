@@ -134,6 +134,8 @@ SENTENCE = text("a sentence")
 PARAGRAPH = text("text", lines=True)
 WORDS = text("text")
 LEVEL = choice("low", "medium", "high", "critical")
+MOST_FILES = 50
+"""The most items of a list of which each gets files of its own: more make no feature, and no quick run."""
 ENVIRONMENT_NAMES = ("staging", "production")
 
 _INTERVAL_WORDS = ("change", "real-time")
@@ -693,23 +695,32 @@ class Spec(Record):
     experiment: Experiment = key(nested(Experiment), "The hypothesis that the infrastructure serves", required=True)
     rollback: Rollback = key(nested(Rollback), "What rolls the release back", default={})
     overview: Overview = key(nested(Overview), "What the task overview says of reviews", default={})
-    services: tuple[Service, ...] = key(listing(nested(Service), name="name", least=1), "The deployables", derived=True)
-    databases: tuple[Database, ...] = key(
-        listing(nested(Database), name="name"), "The databases, or none", derived=True
+    services: tuple[Service, ...] = key(
+        listing(nested(Service), name="name", most=MOST_FILES, least=1), "The deployables", derived=True
     )
-    caches: tuple[Cache, ...] = key(listing(nested(Cache), name="name"), "The caches, or none", derived=True)
-    queues: tuple[Queue, ...] = key(listing(nested(Queue), name="name"), "The message queues", default=[])
-    external_services: tuple[ExternalService, ...] = key(listing(nested(ExternalService), name="name"),
+    databases: tuple[Database, ...] = key(
+        listing(nested(Database), name="name", most=MOST_FILES), "The databases, or none", derived=True
+    )
+    caches: tuple[Cache, ...] = key(
+        listing(nested(Cache), name="name", most=MOST_FILES), "The caches, or none", derived=True
+    )
+    queues: tuple[Queue, ...] = key(
+        listing(nested(Queue), name="name", most=MOST_FILES), "The message queues", default=[]
+    )
+    external_services: tuple[ExternalService, ...] = key(listing(nested(ExternalService), name="name", most=MOST_FILES),
                                                          "Services of others that ours call", default=[])  # fmt: skip
     platform: Platform = key(nested(Platform), "What the feature runs on", default={})
     monitoring: Monitoring = key(nested(Monitoring), "How Prometheus is run", default={})
     delivery: Delivery = key(nested(Delivery), "How a release is rolled out", default={})
-    alerts: tuple[Alert, ...] = key(listing(nested(Alert)), "Rows of the metrics table, changed or added", default=[])
+    alerts: tuple[Alert, ...] = key(
+        listing(nested(Alert), most=MOST_FILES), "Rows of the metrics table, changed or added", default=[]
+    )
     backup: Backups = key(nested(Backups), "How everything that is no database is kept", default={})
     cost: Cost = key(nested(Cost), "What the feature may cost", default={})
     tasks: tuple[Task, ...] = key(listing(nested(Task), name="id"), "Tasks, changed by id or added", default=[])
-    operations: tuple[Operation, ...] = key(listing(nested(Operation), name="task"), "Recurring operational tasks",
-                                            derived=True)  # fmt: skip
+    operations: tuple[Operation, ...] = key(
+        listing(nested(Operation), name="task", most=MOST_FILES), "Recurring operational tasks", derived=True
+    )
     done: tuple[str, ...] = key(listing(SENTENCE), "More items of the definition of done", default=[])
     dependencies: Dependencies = key(nested(Dependencies), "Who waits for whom", default={})
     risks: tuple[Risk, ...] = key(listing(nested(Risk), name="risk"), "What may go wrong", derived=True)

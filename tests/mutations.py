@@ -7,6 +7,7 @@ A *written tree* has the source text of YAML at its leaves and in its keys, quot
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import operator
 import random
@@ -372,3 +373,92 @@ def _assignment(choice: random.Random) -> str:
     return choice.choice(
         [f"{name}={value}", f"{name}={value}", f"{name}={value}", name, f"{name}.x={value}", f"{name}[0]={value}"]
     )
+
+
+# The lock: JSON that a merge, an editor or somebody with ideas has touched
+
+_LOCK_VALUES: tuple[Any, ...] = (
+    *(None, True, 0, -1, 1.5, 10**400, float("nan"), float("inf"), "", "x", "2026-13-01", "\u2028\x1b[31m", "\ud800"),
+    *([], {}, [[]], [1], {"a": 1}, {"": ""}, {"a": {"b": None}}, [{"name": "x"}] * 3, "x" * 100_000),
+)
+_PATHS = (
+    *(
+        "../somebody.txt",
+        "/etc/passwd",
+        "a/../../somebody.txt",
+        "",
+        ".",
+        "..",
+        "a\\b",
+        "a\0b",
+        "a\nb",
+        "~/x",
+        "x" * 5000,
+    ),
+    *(
+        "/".join("a" * 300),
+        ".devops-tasks/lock.json",
+        "../spec.yaml",
+        "tasks.md/",
+        "./tasks.md",
+        "\ud800",
+        "//etc/passwd",
+    ),
+)
+
+
+def broken_lock(seed: int, content: bytes) -> bytes:
+    """Damage the text of a lock, or put other values into it."""
+    choice = random.Random(seed)  # noqa: S311 - chance that can be repeated, no secret
+    if choice.random() < 0.3:
+        return _broken_lock_text(choice, content)
+    lock = json.loads(content)
+    for _ in range(choice.choice([1, 1, 2, 5])):
+        lock = _broken_lock_value(choice, lock)
+    return json.dumps(lock).encode()
+
+
+def _broken_lock_text(choice: random.Random, content: bytes) -> bytes:
+    at = choice.randrange(len(content))
+    deep = choice.choice([b"[", b'{"a":', b"[{"]) * 100_000
+    return choice.choice(
+        [
+            content[:at],
+            content[:at] + choice.choice(_BYTES) + content[at:],
+            content[:at] + choice.choice(NASTY).encode() + content[at:],
+            content[:at] + content[at + choice.randint(1, 50) :],
+            content[: choice.randrange(at + 1)] + deep,
+            b"\xef\xbb\xbf" + content,
+            content + content,
+            content.decode().encode("utf-16"),
+            b'{"format": ' + b"1" * 10_000 + b"}",
+            b"<<<<<<< ours\n" + content,
+        ]
+    )
+
+
+def _broken_lock_value(choice: random.Random, lock: Tree) -> Tree:
+    found = list(places(lock)) if isinstance(lock, dict) else []
+    outer = [path for path in found if len(path) <= 2]
+    if not found:
+        return lock
+    value = choice.choice(_LOCK_VALUES)
+    match choice.randrange(5):
+        case 0:
+            return changed(lock, choice.choice(outer), lambda holder, step: operator.setitem(holder, step, value))
+        case 1:
+            return changed(lock, choice.choice(outer), operator.delitem)
+        case 2:
+            digest = choice.choice(["", "x", hashlib.sha256(b"theirs").hexdigest(), value])
+            path = choice.choice(_PATHS)
+            return changed(
+                lock,
+                ("files",),
+                lambda holder, step: (
+                    isinstance(holder.get(step), dict) and holder.update({step: {**holder[step], path: digest}})
+                ),
+            )
+        case 3:
+            return changed(lock, choice.choice(found), lambda holder, step: operator.setitem(holder, step, value))
+        case _:
+            return choice.choice([value, [lock], {**lock, "format": 2}, {**lock, "more": value}])

@@ -166,11 +166,11 @@ def _value(shape: Shape) -> str:
             return _scalar(shape)
         case Entries(key, inner):
             return f"a map: {_scalar(key)} to {_scalar(inner)}"
-        case Listing(item, name, least, distinct):
+        case Listing(item, name, least, distinct, most):
             what = "a list of groups" if isinstance(item, Nested) else f"a list: {_value(item)}"
-            least_text = f", at least {least}" if least else ""
+            count = f", {least} to {most} items" if least else f", up to {most} items"
             differing = f", each with its own {md_cell_code(name)}" if name else ""
-            return what + least_text + (differing or (", each once" if distinct else ""))
+            return what + count + (differing or (", each once" if distinct else ""))
         case Nested(record, word, none):
             short = f", or {_value(record.fields[word].shape)} for {md_cell_code(word)} alone" if word else ""
             return "a group" + short + (", or `none`" if none else "")
