@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from devops_tasks.errors import KeyPath, UserError
-from devops_tasks.fields import Builder, Tree, UnreadError, prune
+from devops_tasks.fields import UNREAD, Builder, Listing, Tree, UnreadError, prune, shape_at
 from devops_tasks.rules import check_spec
 from devops_tasks.salvage import salvage
 from devops_tasks.spec import SPEC
@@ -90,7 +90,19 @@ def spoil(tree: Tree, path: KeyPath) -> None:
         holder[path[-1]] = "\0"
 
 
-BREAKS: tuple[Callable[[Tree, KeyPath], None], ...] = (misspell, misplace, change_type, spoil)
+def lose(tree: Tree, path: KeyPath) -> None:
+    """Leave what the parser leaves of a tag, or of a key that is there twice."""
+    holder_of(tree, path)[path[-1]] = UNREAD
+
+
+def repeat(tree: Tree, path: KeyPath) -> None:
+    """Leave a copy of an item behind, where items must have names of their own."""
+    holder, shape = holder_of(tree, path), shape_at(SPEC, path[:-1])
+    if isinstance(holder, list) and isinstance(shape, Listing) and (shape.name or shape.distinct):
+        holder.append(copy.copy(holder[-1]))
+
+
+BREAKS: tuple[Callable[[Tree, KeyPath], None], ...] = (misspell, misplace, change_type, spoil, lose, repeat)
 
 
 def broken(tree: Tree, choice: random.Random, breaks: int) -> Tree:
@@ -108,12 +120,12 @@ def test_no_contradiction_is_told_that_follows_from_a_fault(seed: int, breaks: i
     builder.build(SPEC, tree)
     spec, computed = salvage(prune(tree), builder.faults)
     assert [fault.path for fault in computed] == []
-    assert [fault for fault in check_spec(spec) if builder.faults] == []
+    assert list(check_spec(spec)) == []
 
 
 def test_the_breaks_of_the_property_break_something() -> None:
     trees = [broken(tree, random.Random(seed), 1) for tree in valid_trees() for seed in range(20)]  # noqa: S311
-    assert sum(bool(faults_of_keys(tree)) for tree in trees) > len(trees) * 0.8
+    assert sum(bool(faults_of_keys(tree)) for tree in trees) > len(trees) * 0.5
 
 
 # Planting contradictions: they are told whatever is wrong elsewhere
