@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
-from devops_tasks import fields
+from devops_tasks import fields, specfile
 from devops_tasks.__main__ import run
 from devops_tasks.codes import CODES
-from devops_tasks.errors import Problem
+from devops_tasks.errors import Problem, UserError
 from devops_tasks.spec import DEVICES, Service, Spec
 from tests.bundles import load_text, render_bundle
 from tests.specs import MINIMAL
@@ -541,6 +542,17 @@ TEXTS: dict[str, tuple[str, Errors]] = {
 def test_a_bad_text_is_told_at_its_place_with_its_mend(here: Path, text: str, errors: Errors) -> None:
     Path("spec.yaml").write_bytes(text.encode())
     refuses(here, ["generate", "spec.yaml", "-o", "out"], [(code, f"spec.yaml:{line}") for code, line in errors])
+
+
+@pytest.mark.parametrize("text", [text for text, _ in TEXTS.values()], ids=TEXTS)
+def test_both_parsers_of_yaml_are_told_of_in_the_same_words(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+    for loader in (yaml.CSafeLoader, yaml.SafeLoader):
+        monkeypatch.setattr(specfile, "_LOADER", loader)
+        with pytest.raises(UserError) as caught:
+            load_text(text)
+        told.append(caught.value.problems)
+    assert told[0] == told[1]
 
 
 # Files, folders and options: whole commands
