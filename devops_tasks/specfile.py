@@ -17,7 +17,6 @@ from devops_tasks.fields import UNREAD, Builder, Kind, Nested, Shape, Tree, prun
 from devops_tasks.filters import yaml_text
 from devops_tasks.reading import read_regular
 from devops_tasks.rules import check_spec
-from devops_tasks.salvage import salvage
 from devops_tasks.spec import SPEC, Spec
 
 MOST_BYTES = 1_000_000
@@ -429,6 +428,8 @@ def load_spec(source: Source) -> Loaded:
         if not builder.faults:
             refuse(source, list(check_spec(spec)))
             return Loaded(spec, tree, source)
+    from devops_tasks.salvage import salvage  # which a spec without faults never needs
+
     partial, computed = salvage(pruned, written.faults)
     refuse(source, [*written.faults, *map(_underivable, computed[:1]), *check_spec(partial)])
     raise UserError(*source.problems)
