@@ -38,6 +38,10 @@ HOSTILE = [
     "<<",
     "trailing space ",
     " leading space",
+    " both sides ",
+    "*",
+    "_a_ b __c__",
+    "[x]: /y",
     "back\\slash \\n \\",
     "emoji \U0001f680 r\u0301 \u200f\u202e rtl",
     "[link](http://x) ![image](y) *em* __strong__ ~~gone~~",
@@ -140,6 +144,104 @@ def test_what_turns_the_direction_of_writing_is_never_raw(printed: Callable[[str
 
 def test_a_comment_shows_what_would_turn_the_direction_of_writing() -> None:
     assert filters.comment("a\u202eb") == "a\\u202eb"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("_a", "b_"), ("*a", "b*"), ("[a", "b](c)"), ("`a", "b`"), ("~~a", "b~~")]
+)
+def test_two_texts_beside_each_other_make_nothing_together(first: str, second: str) -> None:
+    assert _text(f"{filters.md(first)} {filters.md(second)}\n") == f"{first} {second}"
+
+
+CONTEXTS = {
+    "a heading": "# {}",
+    "the end of a heading": "## T: {}",
+    "an item": "- {}",
+    "a task": "- [ ] **{}:** {}",
+    "a numbered item": "1. {}",
+    "a paragraph": "{}",
+    "the second line of a paragraph": "above\\\n{}",
+    "emphasis": "**{}**, {}; {}",
+}
+
+
+def _shape(markdown: str) -> list[str | tuple[str, str]]:
+    """List the blocks of a document and what is in them, adjoining text as one."""
+    shape: list[str | tuple[str, str]] = []
+    for token in MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(markdown):
+        for part in token.children or [token]:
+            text = {"hardbreak": "\n", "softbreak": " "}.get(part.type, part.content)
+            if part.type not in {"text", "text_special", "hardbreak", "softbreak"}:
+                shape.append((part.type, part.content))
+            elif shape and isinstance(shape[-1], str):
+                shape[-1] += text
+            elif text:
+                shape.append(text)
+    return shape
+
+
+LINES = [
+    "one\ntwo",
+    "one\n- two",
+    "one\n===",
+    "one\n---",
+    "a\n\nb",
+    "one\n    two",
+    "> a\n> b",
+    "a \n b",
+    "1. a\n2. b",
+    "a\n1) b",
+]
+
+
+@pytest.mark.parametrize("context", CONTEXTS.values(), ids=CONTEXTS)
+def test_markdown_is_that_text_wherever_it_stands(context: str) -> None:
+    harmless = _shape(context.replace("{}", "QQ"))
+    for text in [
+        *HOSTILE,
+        *("1)", "1.", "#", "a #", "a ##", "==", "--", ":-", "-", "+", "![a](b)", "<x@y.example>", "1\\."),
+    ]:
+        wanted = [part.replace("QQ", text) if isinstance(part, str) else part for part in harmless]
+        assert _shape(context.replace("{}", filters.md(text))) == wanted
+    if not context.startswith("#"):
+        for text in LINES:
+            wanted = [part.replace("QQ", text) if isinstance(part, str) else part for part in harmless]
+            assert (
+                _shape(
+                    context.replace(
+                        "{}", filters.md(text).replace("\n", "\n   " if context[:2] in {"- ", "1."} else "\n")
+                    )
+                )
+                == wanted
+            )
+
+
+def test_where_one_line_is_all_a_line_break_is_a_space() -> None:
+    printed = (filters.md_cell, filters.md_code, filters.md_cell_code, filters.mermaid, filters.comment)
+    assert {print_("a\nb").strip('`"') for print_ in printed} == {"a b"}
+    assert filters.md_target("a\nb") == "<a%0Ab>"
+    assert filters.promql("a\nb") == '"a\\nb"'
+
+
+@pytest.mark.parametrize("word", ["on", "off", "yes", "no", "true", "false", "null", "y", "n"])
+def test_a_word_that_some_yaml_reads_as_no_string_is_quoted(word: str) -> None:
+    assert [filters.yaml(each) for each in (word, word.upper(), word.capitalize())] == [
+        f'"{each}"' for each in (word, word.upper(), word.capitalize())
+    ]
+
+
+def test_what_yaml_cannot_print_is_escaped() -> None:
+    text = "a\x7fb\x85c\u2028d\u2029e\ufefff"
+    assert filters.yaml(text).isascii()
+    assert yaml.safe_load(filters.yaml(text)) == text
+
+
+def test_a_block_of_yaml_has_no_blank_at_the_end_of_a_line() -> None:
+    assert filters.yaml_block("a \nb", 4) == '"a \\nb"'
+
+
+def test_no_text_is_an_empty_word_of_the_shell() -> None:
+    assert filters.sh("") == "''"
 
 
 @_hostile
@@ -248,6 +350,11 @@ def test_an_undecided_value_says_so_in_the_document_and_nowhere_else() -> None:
         ("> quote", "\\> quote"),
         ("10. tenth", "10\\. tenth"),
         ("---", "\\---"),
+        # What no CommonMark parser sees, but GitHub does: formulas, links without brackets, tables of one column.
+        ("$x$ costs $5", "\\$x\\$ costs \\$5"),
+        ("http://a https://b", "http\\://a https\\://b"),
+        (":-", "\\:-"),
+        ("[x][y]", "\\[x\\]\\[y\\]"),
     ],
 )
 def test_markdown_leaves_ordinary_text_readable(text: str, printed: str) -> None:
