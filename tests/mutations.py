@@ -368,6 +368,8 @@ def assignments(seed: int) -> list[str]:
 
 def _assignment(choice: random.Random) -> str:
     path = choice.choice(list(places(choice.choice(trees()))))
+    if choice.random() < 0.5:
+        return f"{key_text(path)}={_value(choice, shape_at(SPEC, path)).strip(chr(34))}"
     name = choice.choice((key_text(path), key_text(path), _key(choice), "a..b", "[0]", "services[99].name", "x[", "]="))
     value = choice.choice((_value(choice, shape_at(SPEC, path)), choice.choice(NASTY)))
     return choice.choice(
