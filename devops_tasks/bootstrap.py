@@ -33,12 +33,13 @@ _TEMPLATES = "_new"
 
 
 def check_free(path: Path) -> None:
-    """Refuse to write a spec where something is already; raises ``UserError``."""
+    """Refuse to write a spec where something is already, or where no bundle can go; raises ``UserError``."""
+    check_folder(path.parent)
     if path.exists() or path.is_symlink():
         raise UserError(Problem(str(path), "is there already", "name another file, or edit this one", "exists"))
-    above = next(folder for folder in path.absolute().parents if folder.exists())
-    if not (above.is_dir() and os.access(above, os.W_OK)):
-        raise UserError(Problem(str(above), "is no folder that can be written", "name a file elsewhere", "unwritable"))
+    above = next(folder for folder in path.parents if folder.exists())
+    if not os.access(above, os.W_OK):
+        raise UserError(Problem(str(above), "cannot be written", "name a file elsewhere", "unwritable"))
 
 
 def create_spec(path: Path, tree: Tree) -> Loaded:

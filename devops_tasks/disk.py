@@ -126,10 +126,10 @@ def check_folder(folder: Path) -> None:
         raise UserError(Problem(str(folder), what, mend, "output"))
     there = folder if mode else next((above for above in folder.parents if above.exists()), folder)
     if there.exists() and not there.is_dir():
-        raise UserError(Problem(str(there), "is a file, not a folder", "name a folder with -o", "output"))
+        raise UserError(Problem(str(there), "is a file, not a folder", "name a folder", "output"))
     real = Path(os.path.realpath(folder))
     if any(real.is_relative_to(own) for own in _OWN):
-        raise UserError(Problem(str(folder), "is a folder of this tool itself", "name another with -o", "output"))
+        raise UserError(Problem(str(folder), "is a folder of this tool itself", "name another folder", "output"))
 
 
 def read_files(folder: Path, paths: Iterable[str]) -> dict[str, bytes]:
@@ -200,7 +200,7 @@ def _refuse_read_only(inside: _Folder, changes: Iterable[Change]) -> None:
 
 def _unwritable(folder: Path, error: OSError) -> Problem:
     place = str(error.filename or folder).removesuffix(_TEMPORARY)
-    return Problem(place, f"cannot be written: {reason(error)}", "name another folder with -o", "unwritable")
+    return Problem(place, f"cannot be written: {reason(error)}", "name another folder", "unwritable")
 
 
 def _remove(folder: Path, place: Path) -> None:

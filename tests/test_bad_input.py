@@ -706,12 +706,12 @@ FILES: dict[str, Case] = {
     ),
     # The output folder
     "an output folder that is a file": Case(
-        after(file("out")), GENERATE, [("output", "out: is a file, not a folder (name a folder with -o)")]
+        after(file("out")), GENERATE, [("output", "out: is a file, not a folder (name a folder)")]
     ),
     "an output folder below a file": Case(
         after(file("out")),
         ["generate", "spec.yaml", "-o", "out/a/b"],
-        [("output", "out: is a file, not a folder (name a folder with -o)")],
+        [("output", "out: is a file, not a folder (name a folder)")],
     ),
     "an output folder that is a link": Case(
         after(folder("elsewhere"), link("out", "elsewhere")),
@@ -724,12 +724,12 @@ FILES: dict[str, Case] = {
     "an output folder among the templates": Case(
         spec,
         ["generate", "spec.yaml", "-o", f"{ROOT}/templates/new"],
-        [("output", f"{ROOT}/templates/new: is a folder of this tool itself (name another with -o)")],
+        [("output", f"{ROOT}/templates/new: is a folder of this tool itself (name another folder)")],
     ),
     "an output folder in the package, by a detour": Case(
         after(link("here", f"{ROOT}/tests")),
         ["generate", "spec.yaml", "-o", "here/../devops_tasks"],
-        [("output", "here/../devops_tasks: is a folder of this tool itself (name another with -o)")],
+        [("output", "here/../devops_tasks: is a folder of this tool itself (name another folder)")],
     ),
     "an output folder without a name": Case(
         spec,
@@ -812,7 +812,7 @@ FILES: dict[str, Case] = {
         after(file("feature/mine")), NEW, [("exists", "feature: is not empty (name a new folder)")]
     ),
     "new in a file": Case(
-        after(file("feature")), NEW, [("output", "feature: is a file, not a folder (name a folder with -o)")]
+        after(file("feature")), NEW, [("output", "feature: is a file, not a folder (name a folder)")]
     ),
     "new in a link": Case(
         after(folder("elsewhere"), link("feature", "elsewhere")),
@@ -852,7 +852,7 @@ FILES: dict[str, Case] = {
         ],
     ),
     "check of a file": Case(
-        spec, ["check", "spec.yaml"], [("output", "spec.yaml: is a file, not a folder (name a folder with -o)")]
+        spec, ["check", "spec.yaml"], [("output", "spec.yaml: is a file, not a folder (name a folder)")]
     ),
     "check of a newer lock": Case(
         lock(format=2),
@@ -866,6 +866,16 @@ FILES: dict[str, Case] = {
     ),
     "init where a spec is": Case(
         spec, ["init", "spec.yaml"], [("exists", "spec.yaml: is there already (name another file, or edit this one)")]
+    ),
+    "init in a link": Case(
+        after(folder("elsewhere"), link("out", "elsewhere")),
+        ["init", "out/spec.yaml", "--no-input"],
+        [("output", f"out: {NO_LINKS} (name the folder itself)")],
+    ),
+    "init among the templates": Case(
+        lambda: None,
+        ["init", f"{ROOT}/templates/spec.yaml", "--no-input"],
+        [("output", f"{ROOT}/templates: is a folder of this tool itself (name another folder)")],
     ),
     "init where nobody answers": Case(
         lambda: None,
@@ -936,12 +946,12 @@ FORBIDDEN: dict[str, tuple[Callable[[], object], list[str], str]] = {
     "an output folder that may not be written": (
         after(folder("out"), lambda: Path("out").chmod(0o555)),
         GENERATE,
-        "out/database: cannot be written: permission denied (name another folder with -o)",
+        "out/database: cannot be written: permission denied (name another folder)",
     ),
     "an output folder that may not be made": (
         after(folder("closed"), lambda: Path("closed").chmod(0o555)),
         ["generate", "spec.yaml", "-o", "closed/a/b"],
-        "closed/a: cannot be written: permission denied (name another folder with -o)",
+        "closed/a: cannot be written: permission denied (name another folder)",
     ),
     "an output folder that may not be entered": (
         after(folder("closed"), lambda: Path("closed").chmod(0)),
@@ -951,12 +961,17 @@ FORBIDDEN: dict[str, tuple[Callable[[], object], list[str], str]] = {
     "one folder in it that may not be written": (
         after(folder("out/scaling"), lambda: Path("out/scaling").chmod(0o555)),
         GENERATE,
-        "out/scaling/hpa.yml: cannot be written: permission denied (name another folder with -o)",
+        "out/scaling/hpa.yml: cannot be written: permission denied (name another folder)",
     ),
     "a bundle that may not be entered": (
         after(folder("closed"), lambda: Path("closed").chmod(0)),
         ["check", "closed"],
         "closed/.devops-tasks: permission denied (name another folder)",
+    ),
+    "a folder for a spec that may not be made": (
+        after(folder("closed"), lambda: Path("closed").chmod(0o555)),
+        ["init", "closed/a/spec.yaml", "--no-input"],
+        "closed: cannot be written (name a file elsewhere)",
     ),
     "a feature's folder that may not be made": (
         after(folder("closed"), lambda: Path("closed").chmod(0o555)),

@@ -300,7 +300,7 @@ def test_a_place_that_cannot_be_is_refused_before_the_first_question(start: Star
     (tmp_path / "note").write_text("mine", "utf-8")
     code, told = end(start("note/spec.yaml"))
     assert code == 2
-    assert told.strip() == f"{tmp_path}/note: is no folder that can be written (name a file elsewhere)"
+    assert told.strip() == "note: is a file, not a folder (name a folder)"
 
 
 def test_a_bundle_that_would_overwrite_a_file_keeps_the_answers(start: Start, tmp_path: Path) -> None:
