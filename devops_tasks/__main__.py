@@ -8,13 +8,15 @@ from typing import NoReturn
 from devops_tasks import __version__
 
 REPORT = "devops-tasks: this is a bug of ours, not yours; please report it with what stands above"
-GARBAGE = 100_000
-"""How many objects more than before make the collector look for cycles: a bundle makes fewer, hundreds of them do."""
+GARBAGE = 20_000
+"""How many objects more than before make the collector look for cycles: seldom in one bundle, often in hundreds."""
 
 
 def main() -> NoReturn:
     """Run the command line and end the process with its code (docs/decisions/0011-leave-at-once.md)."""
     gc.set_threshold(GARBAGE)
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # None where the caller closed it
+        stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to fail
     try:
         code = run()
     except SystemExit as end:
@@ -55,7 +57,7 @@ def _command() -> int:
 
 def leave(code: int) -> NoReturn:
     """End the process without taking it apart object by object; output that nobody could read makes the code 1."""
-    for stream in filter(None, (sys.stderr, sys.stdout)):  # None where the caller closed it
+    for stream in filter(None, (sys.stderr, sys.stdout)):
         try:
             stream.flush()
         except OSError:

@@ -152,7 +152,9 @@ PLURALS = {
 def _read_templates(folder: Path) -> Iterator[tuple[str, str]]:
     for place, _, names in os.walk(folder):
         inside = Path(place).relative_to(folder)
-        yield from (((inside / name).as_posix(), (Path(place) / name).read_text("utf-8")) for name in names)
+        for name in names:
+            if name.endswith(".j2"):
+                yield (inside / name).as_posix(), Path(place, name).read_text("utf-8")
 
 
 def _set_apart(name: str) -> bool:

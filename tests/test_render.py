@@ -31,6 +31,12 @@ def test_a_template_that_renders_blank_makes_no_file(tmp_path: Path) -> None:
     assert _renderer(tmp_path, a="{% if x %}text{% endif %}\n\n").render({"x": False}) == {}
 
 
+def test_what_is_no_template_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / ".DS_Store").write_bytes(b"\xff\x00")
+    (tmp_path / "a.j2~").write_text("old")
+    assert _renderer(tmp_path, a="new").render({}) == {"a": "new\n"}
+
+
 def test_parts_are_never_files(tmp_path: Path) -> None:
     renderer = _renderer(tmp_path, _parts__a="text", b="{% include '_parts/a.j2' %}")
     assert renderer.render({}) == {"b": "text\n"}

@@ -14,7 +14,7 @@ from devops_tasks.checks.residue import check_residue, texts_of
 from devops_tasks.errors import Problem
 from devops_tasks.fields import Tree
 
-_RUNBOOK = re.compile(r"^\s*runbook_url: .*?(runbooks/[\w./-]+)", re.MULTILINE)
+_RUNBOOK = re.compile(r"runbook_url: .*?(runbooks/[\w./-]+)")
 
 
 def check_bundle(tree: Tree, plan: Mapping[str, Any], files: Mapping[str, str]) -> list[Problem]:

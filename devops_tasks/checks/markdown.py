@@ -78,20 +78,22 @@ def _split(text: str) -> tuple[str, list[Fence], list[int]]:
     fences: list[Fence] = []
     opened: re.Match[str] | None = None
     begin = end = 0  # of the fence's text, and of the prose that came before it
+    counted, line = 0, 1
     for match in _fence_lines(text):
         if opened is None and not ("`" in match["info"] and match["fence"][0] == "`"):
             opened, begin = match, match.end() + 1
             prose.append(text[end : match.start()])
+            line += text.count("\n", counted, match.start())
+            counted = match.start()
         elif opened is not None and _closes(opened["fence"], match):
             language = (opened["info"].split() or [""])[0]
-            line = text.count("\n", 0, opened.start()) + 1
             fences.append(Fence(line, language, text[begin : max(begin, match.start() - 1)]))
             prose.append("\n" * text.count("\n", opened.start(), match.end()))
             opened, end = None, match.end()
     if opened is None:
         return "".join((*prose, text[end:])), fences, []
     prose.append("\n" * text.count("\n", opened.start()))
-    return "".join(prose), fences, [text.count("\n", 0, opened.start()) + 1]
+    return "".join(prose), fences, [line]
 
 
 def _fence_lines(text: str) -> Iterator[re.Match[str]]:

@@ -79,11 +79,13 @@ _OBJECT = re.compile(
 _UNFILLED = re.compile(r"(?:TODO|TBD|FIXME|CHANGE_?ME|REPLACE_?ME|YOUR_[A-Z_]+)(?![\w-])")
 _BRACKETS = re.compile(r"\*\[[^\]\n]+\]\*(?![*\w(])")
 _INSIDE = re.compile(r"[\w*\\-]")
-_OBJECTS = ("<built-in", "<function", "<bound", "<class ", "<module", "Decimal(", "=Decimal", "datetime.date(")
-_WANTED = ("TODO", "TBD", "FIXME", "CHANGE", "REPLACE", "YOUR_")
 _MARKS = re.compile(r"\{[{%#]|\$\{")
 _MARKS_BUT_VARIABLES = re.compile(r"\{(?:[{%]|(?<!\$\{)#)")
-_SUSPECT = re.compile("|".join((_MARKS.pattern, *map(re.escape, ("*[", *_OBJECTS, *_WANTED)))))
+# Every value of Python and every word that asks to be filled in has one of these, and next to no file does.
+_SPELT = re.compile(
+    r"<(?:built-in|function|bound|class |module)|Decimal\(|\.date\(|TODO|TBD|FIXME|CHANGE|REPLACE|YOUR_",
+)
+_SUSPECT = re.compile(rf"{_MARKS.pattern}|\*\[|{_SPELT.pattern}")
 _WORDS = re.compile(r"[^0-9A-Za-z]+")
 _COMPARED = 12
 _READ = 60
@@ -103,9 +105,11 @@ def check_residue(files: Mapping[str, str], said: Iterable[str]) -> Iterator[Pro
     told = tuple(text for text in said if _SUSPECT.search(text))
     for path, text in files.items():
         if _SUSPECT.search(text):
+            spelt = bool(_SPELT.search(text))
             for piece in _pieces(path, text):
                 yield from _leftovers(path, piece, told)
-                yield from _unfilled(path, piece, told)
+                yield from _objects(path, piece, told) if spelt else ()
+                yield from _unfilled(path, piece, told, spelt=spelt)
 
 
 def texts_of(tree: Tree) -> Iterator[str]:
@@ -139,14 +143,16 @@ def _leftovers(path: str, piece: Piece, told: tuple[str, ...]) -> Iterator[Probl
     marks, pattern = _MARKS, _PIECE
     if piece.language.variables == _ANYTHING:  # a script has hundreds
         marks, pattern = _MARKS_BUT_VARIABLES, _PIECE_BUT_VARIABLES
-    found = list(pattern.finditer(text)) if marks.search(text) else []
-    if any(mark in text for mark in _OBJECTS):
-        found += _OBJECT.finditer(text)
-    for match in found:
-        if not _belongs(match, _here(path, piece, match)) and not _quoted(match, text, told):
-            shown = text[match.start() : max(match.end(), match.start() + 20)].partition("\n")[0]
-            what = f"left over from a template: {shown}"
-            yield Problem(path, what, "write the value", "residue", _line(piece, match.start()))
+    for match in pattern.finditer(text) if marks.search(text) else ():
+        if not _belongs(match, _here(path, piece, match)):
+            yield from _left_over(path, piece, match, told)
+
+
+def _left_over(path: str, piece: Piece, match: re.Match[str], told: tuple[str, ...]) -> Iterator[Problem]:
+    if not _quoted(match, told):
+        shown = match.string[match.start() : max(match.end(), match.start() + 20)].partition("\n")[0]
+        what = f"left over from a template: {shown}"
+        yield Problem(path, what, "write the value", "residue", _line(piece, match.start()))
 
 
 def _here(path: str, piece: Piece, match: re.Match[str]) -> Language:
@@ -173,7 +179,7 @@ def _belongs(match: re.Match[str], language: Language) -> bool:
             return match[0] == "${#"  # the length of a shell's variable
 
 
-def _quoted(match: re.Match[str], text: str, told: tuple[str, ...]) -> bool:
+def _quoted(match: re.Match[str], told: tuple[str, ...]) -> bool:
     """Say whether a piece is the user's own: the same opening, and after it the same letters and digits.
 
     Each output language escapes other characters, so only letters and digits are compared.
@@ -181,7 +187,7 @@ def _quoted(match: re.Match[str], text: str, told: tuple[str, ...]) -> bool:
     opening = re.match(r"\$\{\{|\{\{|\$\{|\{%|\{#|<|\w*", match[0])
     mark = opening[0] if opening else ""
     start = match.start() + len(mark)
-    after = _letters(text[start : start + _READ])
+    after = _letters(match.string[start : start + _READ])
     return any(_same(said, after) for said in _openings(told, mark))
 
 
@@ -200,13 +206,16 @@ def _same(first: str, second: str) -> bool:
     return first[:length] == second[:length]
 
 
-def _unfilled(path: str, piece: Piece, told: tuple[str, ...]) -> Iterator[Problem]:
-    text = piece.text
-    matches = list(_UNFILLED.finditer(text)) if any(word in text for word in _WANTED) else []
-    if piece.prose and "*[" in text:
-        matches += _BRACKETS.finditer(text)
-    for match in matches:
-        whole = not _INSIDE.match(text[max(0, match.start() - 1) : match.start()])
+def _objects(path: str, piece: Piece, told: tuple[str, ...]) -> Iterator[Problem]:
+    for match in _OBJECT.finditer(piece.text):
+        yield from _left_over(path, piece, match, told)
+
+
+def _unfilled(path: str, piece: Piece, told: tuple[str, ...], *, spelt: bool) -> Iterator[Problem]:
+    words = _UNFILLED.finditer(piece.text) if spelt else ()
+    brackets = _BRACKETS.finditer(piece.text) if piece.prose and "*[" in piece.text else ()
+    for match in (*words, *brackets):
+        whole = not _INSIDE.match(piece.text[max(0, match.start() - 1) : match.start()])
         if whole and not any(match[0] in said for said in told):
             what = f"not filled in: {match[0]}"
             yield Problem(path, what, "fill it in, or remove it", "placeholder", _line(piece, match.start()))
