@@ -8,6 +8,7 @@ Must not: any key of the spec, files, derived values.
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, Generic, NamedTuple, NoReturn, TypeVar, cast, dataclass_transform, overload
 
 from devops_tasks.errors import Fault, KeyPath
@@ -24,6 +25,8 @@ Built = Any
 Schema = dict[str, Any]
 T = TypeVar("T")
 MISSING = object()
+_REMEMBERED = 256
+"""How many values each kind remembers: a spec is built twice, and most values of the next are the same defaults."""
 UNREAD = object()
 """Stands in a tree for what was written and could not be read: its fault is told, and nothing follows from it."""
 
@@ -366,7 +369,7 @@ def scalar(name: str, expected: str, parse: Callable[[str], T], pattern: str, nu
         types: Schema = {"type": "string"} if number is None else {"type": ["string", "number"], **number}
         return types | {"pattern": f"^(?:{pattern})$"}
 
-    return Kind(name, expected, parse, notation)
+    return Kind(name, expected, lru_cache(_REMEMBERED)(parse), notation)
 
 
 def matching(name: str, expected: str, pattern: str, most: int = 253) -> Kind[str]:
@@ -387,7 +390,7 @@ def matching(name: str, expected: str, pattern: str, most: int = 253) -> Kind[st
         schema: Schema = {"type": ["string", *types], "pattern": f"^(?:{pattern})$", "maxLength": most}
         return schema | ({"minimum": 0} if "integer" in types and not matches("-1") else {})
 
-    return Kind(name, expected, parse, notation)
+    return Kind(name, expected, lru_cache(_REMEMBERED)(parse), notation)
 
 
 _UNQUOTED = {"integer": "7", "number": "1.5", "boolean": "true"}
@@ -445,7 +448,7 @@ def integer(least: int, most: int) -> Kind[int]:
         schema: Schema = {"type": ["integer", "string"], "minimum": least, "maximum": most}
         return schema | {"pattern": f"^0*(?:{'|'.join(_between(least, most))})$", "maxLength": 12}
 
-    return Kind("integer", expected, parse, notation)
+    return Kind("integer", expected, lru_cache(_REMEMBERED)(parse), notation)
 
 
 def _between(least: int, most: int) -> Iterator[str]:

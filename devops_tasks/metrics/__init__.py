@@ -5,9 +5,9 @@ Lives here: everything that is true of a metric whoever asks. Must not: threshol
 the bundle (``%service``, ``%namespace``) or a part of a selector; :func:`fill` puts them in.
 """
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
-from string import Template
 from typing import NamedTuple
 
 from devops_tasks.units import Duration, Number, Quantity, Rate, Share
@@ -69,12 +69,10 @@ def parse_threshold(metric: str, quantity: Quantity) -> Quantity:
     return quantity
 
 
-class _Text(Template):
-    """Text with ``%word`` in it: neither PromQL nor shell nor prose uses the sign, as they do ``$`` and braces."""
-
-    delimiter = "%"
+# Neither PromQL nor shell nor prose uses the sign, as they do `$` and braces.
+_WORD = re.compile(r"%(?:\{(\w+)\}|(%|\w*))")
 
 
 def fill(text: str, words: Mapping[str, str]) -> str:
-    """Put words in place of ``%word``; raises ``KeyError`` for a word that is not there."""
-    return _Text(text).substitute(words) if "%" in text else text
+    """Put words in place of ``%word`` and ``%{word}``, a sign for ``%%``; raises ``KeyError`` for an unknown word."""
+    return _WORD.sub(lambda match: "%" if match[2] == "%" else words[match[1] or match[2]], text)

@@ -1,10 +1,11 @@
 """What nobody has decided yet: the literal that stands for it in a manifest, and the list that ``check`` prints."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, TypedDict
 
 from devops_tasks.errors import KeyPath, key_text
-from devops_tasks.fields import Record, attribute
+from devops_tasks.fields import Field, Listing, Nested, Record, Shape, attribute
 from devops_tasks.spec import MetricsBackup, Spec
 from devops_tasks.units import Duration
 
@@ -36,12 +37,23 @@ def _walk(value: Record | tuple[object, ...], path: KeyPath) -> Iterator[tuple[K
             if isinstance(item, Record):
                 yield from _walk(item, (*path, index))
         return
-    for name, field in value.fields.items():
+    for name, field in _undecidable(type(value)):  # type: ignore[arg-type]  # a class has a hash, its values have none
         inner = getattr(value, attribute(name))
         if inner is None and field.undecided:
             yield (*path, name), field.doc
         elif isinstance(inner, Record | tuple):
             yield from _walk(inner, (*path, name))
+
+
+@cache
+def _undecidable(record: type[Record]) -> list[tuple[str, Field]]:
+    """Give the keys of a record that may be undecided, or have such a key in them."""
+    return [(name, field) for name, field in record.fields.items() if field.undecided or _leads_on(field.shape)]
+
+
+def _leads_on(shape: Shape) -> bool:
+    inner = shape.item if isinstance(shape, Listing) else shape
+    return isinstance(inner, Nested) and bool(_undecidable(inner.record))  # type: ignore[arg-type]
 
 
 def _moot(spec: Spec, path: KeyPath) -> bool:
