@@ -267,14 +267,23 @@ def _print_outcome(outcome: "Report | UserError", *, diff: bool) -> None:
 
 
 def _print_report(report: "Report", *, diff: bool = False) -> None:
+    lines = list(_differences(report) if diff else _actions(report))
+    if lines:
+        print("\n".join(lines))  # at once: a bundle has a hundred files
+    _summary(report)
+
+
+def _differences(report: "Report") -> Iterator[str]:
     from devops_tasks.merge import difference
 
     for change in report.changes:
-        if diff:
-            print(*difference(change), sep="\n", end="\n" if change.old != change.new else "")
-        elif change.action != "unchanged":
-            print(shown(f"{change.action:9} {report.folder}/{change.path}"))
-    _summary(report)
+        yield from difference(change)
+
+
+def _actions(report: "Report") -> Iterator[str]:
+    for change in report.changes:
+        if change.action != "unchanged":
+            yield shown(f"{change.action:9} {report.folder}/{change.path}")
 
 
 def _summary(report: "Report") -> None:

@@ -52,6 +52,8 @@ class Problem(NamedTuple):
 
 def shown(text: str) -> str:
     """Spell out what a terminal would obey instead of showing it: line breaks, escapes, marks of direction."""
+    if text.isprintable():
+        return text
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
     )

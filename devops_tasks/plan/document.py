@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any, TypedDict
 
 from devops_tasks.filters import yaml
+from devops_tasks.plan.alerts import plan_criteria_rows, plan_rows
 from devops_tasks.plan.architecture import Architecture, plan_architecture
 from devops_tasks.plan.commitments import (
     Contacts,
@@ -65,19 +66,20 @@ class Document(TypedDict):
 
 def plan_document(spec: Spec, plan: dict[str, Any], today: date | None) -> Document:
     """Plan the document of a spec from the plan of everything that it talks about."""
+    rows = plan_rows(spec)
     return {
         "feature": _feature(spec),
         "sprint": _sprint(spec),
         "documents": _documents(spec),
         "experiment": plan_experiment(spec),
-        "requirements": {"performance": plan_performance(spec), "scale": list(_scale(spec))},
+        "requirements": {"performance": plan_performance(rows), "scale": list(_scale(spec))},
         "overview": _overview(spec),
         "tasks": plan_tasks(spec),
         "architecture": plan_architecture(spec),
         "release": _release(spec),
-        "acting": plan_acting(spec),
+        "acting": plan_acting(rows, plan_criteria_rows(spec)),
         "shown": _shown(plan),
-        "instrumentation": plan_instrumentation(spec, plan["rule_needs"]),
+        "instrumentation": plan_instrumentation(rows, plan["rule_needs"]),
         "flow_rows": merge_flows(_flows(plan)),
         "savings": plan_savings(spec),
         "done": list(spec.done),

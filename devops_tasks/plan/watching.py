@@ -10,12 +10,10 @@ from devops_tasks.plan.alerts import (
     Row,
     form_of,
     instrumented,
-    plan_criteria_rows,
-    plan_rows,
     row_words,
     threshold_words,
 )
-from devops_tasks.spec import Criterion, Spec
+from devops_tasks.spec import Criterion
 from devops_tasks.units import Rate
 
 _ASKED_OF_SERVICES = ("latency_p95", "error_ratio", "failure_ratio")
@@ -48,10 +46,10 @@ def criterion_text(criterion: Criterion) -> str:
     return f"{title} {side} {level}{of} for {criterion.for_.words}"
 
 
-def plan_acting(spec: Spec) -> list[Acting]:
+def plan_acting(rows: list[Row], criteria: list[Row]) -> list[Acting]:
     """Say of each rollback criterion whether the alert on the same metric comes before it."""
-    alerts = [row for row in plan_rows(spec) if instrumented(row)]
-    return [_acting(criterion, _first_alert(criterion, alerts)) for criterion in plan_criteria_rows(spec)]
+    alerts = [row for row in rows if instrumented(row)]
+    return [_acting(criterion, _first_alert(criterion, alerts)) for criterion in criteria]
 
 
 def _first_alert(criterion: Row, alerts: list[Row]) -> Row | None:
@@ -88,10 +86,10 @@ def _badness(row: Row) -> Decimal:
     return value if row.side == "above" else -value
 
 
-def plan_instrumentation(spec: Spec, needs: list[dict[str, Any]]) -> list[Instrumentation]:
+def plan_instrumentation(rows: list[Row], needs: list[dict[str, Any]]) -> list[Instrumentation]:
     """List what the application team must provide: for the rules that are there, and for the rows that have none."""
     asked = [(need["service"], need["what"]) for need in needs if need["who"] == "Application"]
-    for row in plan_rows(spec):
+    for row in rows:
         if not instrumented(row):
             asked += [(row.subject.name, what) for what in _missing(row)]
     services: dict[str, list[str]] = {}
@@ -109,7 +107,7 @@ def _missing(row: Row) -> Iterator[str]:
             yield f"{fill(what, words)}; then have {title} watched ({row.metric} under alerts in the spec)"
 
 
-def plan_performance(spec: Spec) -> list[str]:
+def plan_performance(rows: list[Row]) -> list[str]:
     """Say what the alerts ask of the services, as requirements.md does."""
-    asked = [row for row in plan_rows(spec) if row.metric in _ASKED_OF_SERVICES]
+    asked = [row for row in rows if row.metric in _ASKED_OF_SERVICES]
     return [f"{row.subject.name}: {METRICS[row.metric].title} not {threshold_words(row)}" for row in asked]
