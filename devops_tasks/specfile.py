@@ -24,13 +24,13 @@ MOST_NODES = 50_000
 MOST_DEPTH = 40
 Event = Any
 """An event of the YAML parser, which has no type of its own worth naming."""
-_LINE_BREAK = re.compile("\r\n|[\r\n\u0085\u2028\u2029]")  # those of YAML 1.1, by which its marks count
-_PLAIN = re.compile(r"[A-Za-z/](?:[^\W_]|[_/.,;()'?!+*=$%&|~<>@\"-]|:(?=[^\s])|(?<=[^\s])#| (?! |$))*")
+_LINE_BREAK = "\r\n|[\r\n\u0085\u2028\u2029]"  # those of YAML 1.1, by which its marks count
+_PLAIN = r"[A-Za-z/](?:[^\W_]|[_/.,;()'?!+*=$%&|~<>@\"-]|:(?=[^\s])|(?<=[^\s])#| (?! |$))*"
 _LOOKS_TYPED = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_UNPRINTABLE = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+_BINARY = rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]"
 _MOSTLY = 0.8
-_CONFLICT = re.compile("<{7}|={7}|>{7}")
+_CONFLICT = "<{7}|={7}|>{7}"
 _BEGUN = ("quoted scalar", "simple key", "flow sequence", "flow mapping")
 """What the parser says of a fault whose beginning is the place to look at."""
 
@@ -121,10 +121,10 @@ def _wide(content: bytes) -> str:
 
 
 def _undecodable(content: bytes, error: UnicodeDecodeError, where: str) -> Problem:
-    before = _LINE_BREAK.split(content[: error.start].decode("utf-8-sig"))
+    before = re.split(_LINE_BREAK, content[: error.start].decode("utf-8-sig"))
     byte = f"the byte 0x{content[error.start]:02X}"
     line, column = len(before), len(before[-1]) + 1
-    if _BINARY.search(content):
+    if re.search(_BINARY, content):
         what = f"no text but binary data: {byte}"
         return Problem(where, what, "name the file of a spec", "binary", line, column)
     return Problem(where, f"{byte} is no UTF-8", "save it as UTF-8", "not-utf8", line, column)
@@ -151,8 +151,8 @@ def _place(problem: Problem) -> tuple[str, int, int]:
 
 
 def _unprintable(text: str, where: str) -> Iterator[Problem]:
-    for number, line in enumerate(_LINE_BREAK.split(text), start=1):
-        if match := _UNPRINTABLE.search(line):
+    for number, line in enumerate(re.split(_LINE_BREAK, text), start=1):
+        if match := re.search(_UNPRINTABLE, line):
             what = f"the control character U+{ord(match[0]):04X} is not allowed"
             yield Problem(where, what, "remove it", "control-character", number, match.start() + 1)
 
@@ -164,7 +164,7 @@ def _yaml_problem(error: Exception, text: str, where: str) -> Problem:
     begun = error.context_mark and any(each in told for each in _BEGUN) and "escape" not in told and "hex" not in told
     mark = error.context_mark if begun else error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
-    lines = _LINE_BREAK.split(text)
+    lines = re.split(_LINE_BREAK, text)
     if line >= len(lines):  # the parser ends a text without a last line break as if it had one
         line, column = len(lines) - 1, len(lines[-1])
     what, mend = _explain(told, lines[line], column)
@@ -174,7 +174,7 @@ def _yaml_problem(error: Exception, text: str, where: str) -> Problem:
 def _explain(told: str, line: str, column: int) -> tuple[str, str]:
     """Say in the words of a person what the usual faults are, and how to mend them."""
     before, rest = line[:column], line[column:]
-    if _CONFLICT.match(line):
+    if re.match(_CONFLICT, line):
         return "a merge conflict is left here", "settle it, and remove its marks"
     if before and rest[:1] in _RESERVED:
         word = re.split(r" #|, |[\]}\"]", rest, maxsplit=1)[0].strip()
@@ -351,7 +351,7 @@ def _inline(shape: Shape | None, tree: Tree) -> str:
 
 def _quote(text: str) -> str:
     """Leave text as it is only where every version of YAML reads that very text, whatever follows it."""
-    plain = _PLAIN.fullmatch(text) and text.casefold() not in _LOOKS_TYPED
+    plain = re.fullmatch(_PLAIN, text) and text.casefold() not in _LOOKS_TYPED
     return text if plain else yaml_text(text)
 
 

@@ -1,5 +1,6 @@
 """The way out: what was printed arrives whole, and output that cannot be written is no crash."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,3 +48,11 @@ def test_the_process_ends_with_the_command_s_code(tmp_path: Path, arguments: lis
     done = subprocess.run([*PROGRAM, *arguments], capture_output=True, check=False, cwd=tmp_path)
     assert done.returncode == code
     assert bool(done.stdout or done.stderr)
+
+
+def test_a_terminal_that_lacks_a_character_gets_its_number(tmp_path: Path) -> None:
+    arguments = ["generate", str(ROOT / "examples/minimal.yaml"), "-o", "büro"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([*PROGRAM, *arguments], capture_output=True, check=False, cwd=tmp_path, env=environment)
+    assert done.returncode == 0
+    assert rb"create    b\xfcro/tasks.md" in done.stdout.splitlines()

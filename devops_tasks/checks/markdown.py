@@ -22,8 +22,8 @@ _INLINE = re.compile(
     r"(?:\s+(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|\((?:[^()\\]|\\.)*\)))?\s*\)",
     re.DOTALL,
 )
-_DELIMITER = re.compile(r"^ {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
-_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
+_DELIMITER = r"^ {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$"
+_ESCAPE = r"\\([!-/:-@\[-`{-~])"
 
 
 class Link(NamedTuple):
@@ -137,11 +137,11 @@ def _blocks(prose: str) -> Iterator[tuple[str, int]]:
 
 def _plain_target(target: str) -> str:
     inner = target[1:-1] if target.startswith("<") else target
-    return _unescape(_ESCAPE.sub(r"\1", inner) if "\\" in inner else inner)
+    return _unescape(re.sub(_ESCAPE, r"\1", inner) if "\\" in inner else inner)
 
 
 def _unescape(text: str) -> str:
-    if "&" not in text:
+    if "&" not in text or ";" not in text:
         return text
     from html import unescape  # its table of entities is large, and few texts have one
 
@@ -187,7 +187,7 @@ def uneven_rows(prose: str) -> Iterator[Row]:
     for number, line in enumerate(lines, start=1):
         if "|" not in line:
             wanted = 0
-        elif not wanted and number > 1 and _DELIMITER.match(line) and "|" in lines[number - 2]:
+        elif not wanted and number > 1 and re.match(_DELIMITER, line) and "|" in lines[number - 2]:
             wanted = _cells(line)
             if _cells(lines[number - 2]) != wanted:
                 yield Row(number - 1, _cells(lines[number - 2]), wanted)

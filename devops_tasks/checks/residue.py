@@ -43,15 +43,17 @@ _COMMENT = Language((_ALERT, _NOTIFICATION, _KUBECTL, _GO), expressions=True, va
 _LEGEND = r"[A-Za-z_]\w*\s*\}"
 
 _BY_PATH = (
-    (re.compile(r".*\.sh"), _SHELL),
-    (re.compile(r"monitoring/alertmanager\.yml"), Language((_NOTIFICATION, _GO))),
-    (re.compile(r"monitoring/prometheus-config\.yml"), Language(variables=r"\d+\}")),
-    (re.compile(r"monitoring/.*\.ya?ml"), Language((_ALERT, _GO))),
-    (re.compile(r"monitoring/.*\.json"), Language((_LEGEND,), variables=_ANYTHING)),
-    (re.compile(r"delivery/pipeline\.yml"), Language((_KUBECTL, _GO), expressions=True, variables=_ANYTHING)),
-    (re.compile(r"disaster-recovery/.*\.yml"), _SHELL),
-    (re.compile(r"cost/.*\.ya?ml"), Language((_ALERT, _GO), variables=_ANYTHING)),
+    ("", (".sh",), _SHELL),
+    ("monitoring/alertmanager.yml", "", Language((_NOTIFICATION, _GO))),
+    ("monitoring/prometheus-config.yml", "", Language(variables=r"\d+\}")),
+    ("monitoring/", (".yml", ".yaml"), Language((_ALERT, _GO))),
+    ("monitoring/", (".json",), Language((_LEGEND,), variables=_ANYTHING)),
+    ("delivery/pipeline.yml", "", Language((_KUBECTL, _GO), expressions=True, variables=_ANYTHING)),
+    ("disaster-recovery/", (".yml",), _SHELL),
+    ("cost/", (".yml", ".yaml"), Language((_ALERT, _GO), variables=_ANYTHING)),
 )
+"""How a path begins and ends, and what is read there; the first row counts."""
+
 _BY_FENCE = {
     "bash": _SHELL,
     "sh": _SHELL,
@@ -72,13 +74,14 @@ _BRACES = (
 )
 _PIECE = re.compile(f"{_EXPRESSION}|{_VARIABLE}|{_BRACES}")
 _PIECE_BUT_VARIABLES = re.compile(f"{_EXPRESSION}|{_BRACES}")
-_OBJECT = re.compile(
+# What few files hold is compiled when the first one does.
+_OBJECT = (
     r"<(?:built-in|function|bound method|class|module) [^\n>]*>"
     r"|\b(?:Decimal|Duration|Share|Rate|Number|Size|Cpu|Money|datetime\.date)\((?:'|\w+=Decimal|\d{4}, )"
 )
-_UNFILLED = re.compile(r"(?:TODO|TBD|FIXME|CHANGE_?ME|REPLACE_?ME|YOUR_[A-Z_]+)(?![\w-])")
-_BRACKETS = re.compile(r"\*\[[^\]\n]+\]\*(?![*\w(])")
-_INSIDE = re.compile(r"[\w*\\-]")
+_UNFILLED = r"(?:TODO|TBD|FIXME|CHANGE_?ME|REPLACE_?ME|YOUR_[A-Z_]+)(?![\w-])"
+_BRACKETS = r"\*\[[^\]\n]+\]\*(?![*\w(])"
+_INSIDE = r"[\w*\\-]"
 _MARKS = re.compile(r"\{[{%#]|\$\{")
 _MARKS_BUT_VARIABLES = re.compile(r"\{(?:[{%]|(?<!\$\{)#)")
 # Every value of Python and every word that asks to be filled in has one of these, and next to no file does.
@@ -86,7 +89,7 @@ _SPELT = re.compile(
     r"<(?:built-in|function|bound|class |module)|Decimal\(|\.date\(|TODO|TBD|FIXME|CHANGE|REPLACE|YOUR_",
 )
 _SUSPECT = re.compile(rf"{_MARKS.pattern}|\*\[|{_SPELT.pattern}")
-_WORDS = re.compile(r"[^0-9A-Za-z]+")
+_WORDS = r"[^0-9A-Za-z]+"
 _COMPARED = 12
 _READ = 60
 
@@ -135,7 +138,8 @@ def _pieces(path: str, text: str) -> Iterator[Piece]:
 
 
 def _language(path: str) -> Language:
-    return next((language for pattern, language in _BY_PATH if pattern.fullmatch(path)), _PLAIN)
+    found = (language for start, ends, language in _BY_PATH if path.startswith(start) and path.endswith(ends))
+    return next(found, _PLAIN)
 
 
 def _leftovers(path: str, piece: Piece, told: tuple[str, ...]) -> Iterator[Problem]:
@@ -198,7 +202,7 @@ def _openings(told: tuple[str, ...], mark: str) -> frozenset[str]:
 
 
 def _letters(text: str) -> str:
-    return _WORDS.sub("", text[:_READ].partition("\n")[0])[:_COMPARED]
+    return re.sub(_WORDS, "", text[:_READ].partition("\n")[0])[:_COMPARED]
 
 
 def _same(first: str, second: str) -> bool:
@@ -207,15 +211,15 @@ def _same(first: str, second: str) -> bool:
 
 
 def _objects(path: str, piece: Piece, told: tuple[str, ...]) -> Iterator[Problem]:
-    for match in _OBJECT.finditer(piece.text):
+    for match in re.finditer(_OBJECT, piece.text):
         yield from _left_over(path, piece, match, told)
 
 
 def _unfilled(path: str, piece: Piece, told: tuple[str, ...], *, spelt: bool) -> Iterator[Problem]:
-    words = _UNFILLED.finditer(piece.text) if spelt else ()
-    brackets = _BRACKETS.finditer(piece.text) if piece.prose and "*[" in piece.text else ()
+    words = re.finditer(_UNFILLED, piece.text) if spelt else ()
+    brackets = re.finditer(_BRACKETS, piece.text) if piece.prose and "*[" in piece.text else ()
     for match in (*words, *brackets):
-        whole = not _INSIDE.match(piece.text[max(0, match.start() - 1) : match.start()])
+        whole = not re.match(_INSIDE, piece.text[max(0, match.start() - 1) : match.start()])
         if whole and not any(match[0] in said for said in told):
             what = f"not filled in: {match[0]}"
             yield Problem(path, what, "fill it in, or remove it", "placeholder", _line(piece, match.start()))

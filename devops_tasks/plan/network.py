@@ -16,7 +16,7 @@ NOT_PUBLIC = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", 
 
 PRIVATE = "undecided: private ranges"
 PUBLIC = "undecided: any public address"
-_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
+_ADDRESS = r"\d{1,3}(?:\.\d{1,3}){3}"
 
 Direction = Literal["ingress", "egress"]
 
@@ -128,7 +128,7 @@ def _host_peer(host: str) -> Peer:
 
 
 def _is_address(host: str | None) -> bool:
-    return bool(host and _ADDRESS.fullmatch(host))
+    return bool(host and re.fullmatch(_ADDRESS, host))
 
 
 def _flow(service: Service, direction: Direction, end: _End) -> Flow:
