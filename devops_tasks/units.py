@@ -285,6 +285,7 @@ def parse_number(text: str) -> Number:
     return Number(Decimal(text))
 
 
+@lru_cache(maxsize=1024)
 def parse_duration(text: str) -> Duration:
     """Read ``500ms``, ``5m``, ``1h30m``, ``30d``; raise ``ValueError`` for anything else."""
     _match(DURATION, text, "a duration such as 500ms, 5m or 30d")
@@ -326,6 +327,7 @@ def parse_rate(text: str) -> Rate:
     return Rate(Decimal(amount), "min" if unit == "m" else unit)
 
 
+@lru_cache(maxsize=1024)
 def parse_quantity(text: str) -> Quantity:
     """Read any threshold: a share with its sign, a duration, a rate or a bare number."""
     pattern, parse = _meant(text)
