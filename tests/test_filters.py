@@ -230,6 +230,11 @@ def test_a_word_that_some_yaml_reads_as_no_string_is_quoted(word: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ["1e3", "0x10", "0o17", "1_000", ".5", "12:30", "1.30", "-1"])
+def test_a_text_that_some_yaml_reads_as_a_number_is_quoted(text: str) -> None:
+    assert filters.yaml(text) == f'"{text}"'
+
+
 def test_what_yaml_cannot_print_is_escaped() -> None:
     text = "a\x7fb\x85c\u2028d\u2029e\ufefff"
     assert filters.yaml(text).isascii()
