@@ -229,7 +229,7 @@ class Builder:
                 path, f"expected at most {shape.most} items, found {len(tree)}", "leave some out", "too-many"
             )
         if len(tree) < shape.least:
-            self.fault(path, "expected at least one item", code="too-few")
+            self.fault(path, "expected at least one item", "add one", "too-few")
         self._unique(shape, tree, path)
         return tuple(self.build(shape.item, item, (*path, index)) for index, item in enumerate(tree))
 
