@@ -40,7 +40,7 @@ test: setup ## run every test, with the real tools
 
 soak: setup ## the long runs: many random specs through every tool, many broken ones, many examples of each property
 	SPECS=150 FUZZ=3000 HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -n auto tests/test_matrix.py \
-		tests/test_promises.py tests/test_promise_bytes.py tests/test_promise_text.py tests/test_salvage.py \
+		tests/test_promise_numbers.py tests/test_promise_bytes.py tests/test_promise_text.py tests/test_salvage.py \
 		tests/test_fuzz.py tests/test_schema.py $(ARGS)
 
 check: setup ## lint and type-check
@@ -55,8 +55,9 @@ check: setup ## lint and type-check
 docs: setup ## rewrite docs/reference from the program
 	$(BIN)/python tools/reference.py
 
-golden: setup ## rewrite the expected trees in tests/golden; review the diff like code
-	$(BIN)/python -m pytest -n auto tests/test_golden.py --update-golden $(ARGS)
+golden: setup ## rewrite the expected trees in tests/golden and tests/places.yaml; review the diff like code
+	$(BIN)/python -m pytest -n auto tests/test_golden.py \
+		tests/test_promise_numbers.py::test_every_value_stands_in_its_places_and_no_other_value_does --update-golden $(ARGS)
 
 bench: $(VENV)/.program-ready ## what the commands cost, as ratios; with ARGS=--write into docs/explanation/speed.md
 	$(BIN)/python tools/bench.py $(ARGS)

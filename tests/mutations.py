@@ -20,7 +20,7 @@ from devops_tasks.errors import key_text
 from devops_tasks.fields import Builder, Kind, Listing, Nested, Shape, Tree, shape_at
 from devops_tasks.spec import SPEC
 from devops_tasks.specfile import parse_spec
-from tests.test_matrix import random_spec
+from tests.random_specs import random_spec
 from tests.tools import ROOT
 from tests.trees import full_tree
 

@@ -156,10 +156,13 @@ def _provision(spec: Spec) -> Draft:
 def _database_step(database: Database) -> str:
     engine = f"{ENGINES[database.engine]} {database.version}"
     place = " in the cluster" if database.hosting == "in-cluster" else ""
-    sizes = f"staging {size_text(database.staging)}; production {size_text(database.production)}"
-    replicas = database.production.read_replicas
-    extra = f" and {plural(replicas, 'read replica')}" if replicas else ""
-    return f"Set up the database {database.name}: {engine}{place} ({sizes}{extra}{_host_words(database)})"
+    sizes = f"staging {_instance(database.staging)}; production {_instance(database.production)}"
+    return f"Set up the database {database.name}: {engine}{place} ({sizes}{_host_words(database)})"
+
+
+def _instance(size: DatabaseSize) -> str:
+    replicas = f" and {plural(size.read_replicas, 'read replica')}" if size.read_replicas else ""
+    return f"{size_text(size)}{replicas}"
 
 
 def _host_words(store: Database | Cache) -> str:

@@ -483,13 +483,19 @@ def _span(request: str, limit: str) -> str:
 
 
 def _database_row(database: Database) -> ResourceRow:
-    replicas = database.production.read_replicas
     return {
         "component": f"{database.name} (PostgreSQL {database.version})",
         "staging": database.staging.class_ or _machine(database.staging.cpu, database.staging.memory),
         "production": database.production.class_ or _machine(database.production.cpu, database.production.memory),
-        "scaling": {0: "No read replicas", 1: "1 read replica"}.get(replicas, f"{replicas} read replicas"),
+        "scaling": _replicas(database),
     }
+
+
+def _replicas(database: Database) -> str:
+    """Say how many read replicas production has, and staging where it has any."""
+    count, tested = database.production.read_replicas, database.staging.read_replicas
+    text = {0: "No read replicas", 1: "1 read replica"}.get(count, f"{count} read replicas")
+    return f"{text}; {tested} in staging" if tested else text
 
 
 def _machine(cpu: int, memory: Size) -> str:

@@ -1,0 +1,101 @@
+"""What a bundle prints that no key holds but that follows from some: sums, rests and halves, computed anew."""
+
+from __future__ import annotations
+
+from datetime import date
+from fractions import Fraction
+from math import ceil
+from typing import Any
+
+from tests.exact import Amount, written
+
+Tree = Any
+_POINTS = {
+    "DO-001": ("critical", 5),
+    "DO-002": ("critical", 4),
+    "DO-003": ("critical", 4),
+    "DO-004": ("security", 3),
+    "DO-005": ("security", 3),
+    "DO-006": ("security", 2),
+    "DO-007": ("optimization", 2),
+    "DO-008": ("optimization", 3),
+}
+_CONNECTIONS = {"staging": 100, "production": 200}
+_MEBIBYTE = 2**20
+_HOURS_6 = 21600
+
+
+def derived(spec: Tree) -> tuple[dict[str, Amount], dict[str, str]]:
+    """Compute the numbers and the texts that follow from a spec's values, by what they are."""
+    amounts = {**_delivery(spec["delivery"]), **_planning(spec), **_savings(spec.get("cost", {}))}
+    for index, database in enumerate(spec["databases"]):
+        amounts |= {f"{key} of databases[{index}]": amount for key, amount in _database(database)}
+    return amounts, _dates(spec["sprint"])
+
+
+def _delivery(delivery: Tree) -> dict[str, Amount]:
+    steps = [_value("share", step) for step in delivery["steps"]]
+    watched = ceil(_value("duration", delivery.get("pause", "10m")) * len(steps) / 60)
+    rests: dict[str, Amount] = {
+        f"rest of delivery.steps[{index}]": ("share", 1 - step) for index, step in enumerate(steps)
+    }
+    return {**rests, "half an hour and twice all delivery.pause": ("time", Fraction(60 * (30 + 2 * watched)))}
+
+
+def _planning(spec: Tree) -> dict[str, Amount]:
+    points = dict(_POINTS)
+    for task in spec.get("tasks", []):
+        priority, _ = points.get(task["id"], (task.get("priority", ""), 0))
+        points[task["id"]] = (priority, int(task["points"]))
+    total = sum(count for _, count in points.values())
+    sums = {
+        f"sum of tasks[].points, {name}": sum(count for priority, count in points.values() if priority == name)
+        for name in ("critical", "security", "optimization")
+    }
+    sums |= {"sum of tasks[].points": total}
+    sums |= {"rest of sprint.capacity": int(spec["sprint"].get("capacity", total)) - total}
+    return {name: ("number", Fraction(count)) for name, count in sums.items()}
+
+
+def _savings(cost: Tree) -> dict[str, Amount]:
+    saved = sum((_value("money", row["saves"]) for row in cost.get("rightsizing", [])), Fraction())
+    return {"sum of cost.rightsizing[].saves": ("money", saved)}
+
+
+def _database(database: Tree) -> list[tuple[str, Amount]]:
+    """Compute what PostgreSQL's documentation advises for a memory, and how long a backup may take."""
+    every = _value("duration", database.get("backup", {}).get("every", "6h"))
+    found: list[tuple[str, Amount]] = [
+        ("half of backup.every, at most 6h", ("time", min(every / 2, Fraction(_HOURS_6))))
+    ]
+    for environment in ("staging", "production"):
+        size = database.get(environment, {})
+        if "memory" in size:
+            memory = _value("size", size["memory"])
+            connections = int(size.get("max_connections", _CONNECTIONS[environment]))
+            parts = {
+                "quarter": memory / 4,
+                "three quarters": memory * 3 / 4,
+                "sixteenth, at most 2 Gi,": min(memory / 16, Fraction(2**31)),
+                "quarter by max_connections, at least 4 Mi,": max(memory / 4 / connections, Fraction(2**22)),
+            }
+            found += [(f"{name} of {environment}.memory", ("size", _whole(part))) for name, part in parts.items()]
+    return found
+
+
+def _whole(size: Fraction) -> Fraction:
+    return Fraction(size // _MEBIBYTE * _MEBIBYTE)
+
+
+def _dates(sprint: Tree) -> dict[str, str]:
+    if "ends" not in sprint:
+        return {}
+    first, last = (date.fromisoformat(sprint[name]) for name in ("starts", "ends"))
+    return {"middle of the sprint": (first + (last - first) // 2).isoformat()}
+
+
+def _value(kind: str, text: str) -> Fraction:
+    amount = written(kind, text)
+    if amount is None:
+        raise ValueError(text)
+    return amount[1]
