@@ -22,7 +22,7 @@ _SELDOM = 0.4
 _PATIENCE = 10_000  # draws, after which a range has no number left
 _WAITING = ("external", "blockers", "blocking")
 _DOCUMENTS = ("requirements", "design", "devops_design")
-_WAITS = ((61, 599), (601, 899))  # seconds; promtool takes minutes to test a rule that waits for an hour
+_WAITS = ((121, 299), (61, 119))  # seconds; promtool takes minutes to test a rule that waits for an hour
 _THRESHOLDS = {
     "latency_p95": ("latency", (251, 499), (501, 999)),
     "error_ratio": ("share", (3, 19), (41, 59)),

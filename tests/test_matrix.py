@@ -1,6 +1,6 @@
 """Specs that nobody wrote: chosen by a seed among what the platform options allow, judged by the real tools.
 
-`make test` takes the first few seeds, always the same; `make soak` takes many (`SPECS=200`).
+`make test` takes a few seeds, always the same; `make soak` takes many (`SPECS=200`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SEEDS = range(int(os.environ.get("SPECS", "6")))
+FEW = (0, 1, 4, 9)
+"""Small specs that reach what differs most: promtool takes half a minute for the rules of some others."""
+SEEDS = range(int(os.environ["SPECS"])) if "SPECS" in os.environ else FEW
 
 
 def _findings(folder: Path, platform: dict[str, Any]) -> Iterator[str]:
@@ -49,7 +51,7 @@ def test_a_bundle_of_a_spec_that_nobody_wrote_passes_every_tool(seed: int, tmp_p
 
 
 def test_the_seeds_of_every_run_reach_what_differs_most() -> None:
-    specs = [random_spec(seed) for seed in range(6)]
+    specs = [random_spec(seed) for seed in FEW]
     assert {spec["platform"]["monitoring"] for spec in specs} == {"prometheus", "prometheus-operator"}
     assert {spec["platform"]["pipeline"] for spec in specs} == {"github-actions", "gitlab-ci"}
     assert any(len(spec["delivery"]["steps"]) == 1 for spec in specs)
