@@ -143,7 +143,7 @@ def md_code(value: Value) -> str:
     text = text_of(value).replace("\n", " ")
     longest = _longest_run(text)
     fence = "`" * (longest + 1)
-    pad = " " if longest or text.strip() != text else ""
+    pad = " " if text.strip(" ") and (longest or text.strip() != text) else ""
     return f"{fence}{pad}{text}{pad}{fence}"
 
 
