@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 from devops_tasks import __version__
@@ -15,13 +16,21 @@ GARBAGE = 20_000
 def main() -> NoReturn:
     """Run the command line and end the process with its code (docs/decisions/0011-leave-at-once.md)."""
     gc.set_threshold(GARBAGE)
-    for stream in filter(None, (sys.stdout, sys.stderr)):  # None where the caller closed it
-        stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to fail
+    _open_missing()
+    for name in ("stdout", "stderr"):  # a terminal that lacks a character is no reason to fail
+        getattr(sys, name).reconfigure(errors="backslashreplace")
     try:
         code = run()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
     leave(code)
+
+
+def _open_missing() -> None:
+    """Open the streams that the caller closed: errors would go to stdout, and other files would get their numbers."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open to the end
 
 
 def run() -> int:
@@ -31,7 +40,11 @@ def run() -> int:
     except KeyboardInterrupt:
         return 130
     except OSError as error:  # the disk is full, the terminal is gone: no bug, and nothing that a command could mend
-        print(f"devops-tasks: {error.filename or 'the output'}: {error.strerror}", file=sys.stderr)
+        with suppress(OSError):  # it may be stderr itself
+            print(f"devops-tasks: {error.filename or 'the output'}: {error.strerror}", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print("devops-tasks: not enough memory", file=sys.stderr)
         return 2
     except Exception:  # noqa: BLE001 - the last line of defence: a report instead of a bare traceback
         import traceback
@@ -48,6 +61,7 @@ def _command() -> int:
     from devops_tasks import cli
     from devops_tasks.errors import UserError
 
+    _end_as_interrupted()
     try:
         cli.app(prog_name="devops-tasks")
     except UserError as error:
@@ -55,9 +69,18 @@ def _command() -> int:
     return 0
 
 
+def _end_as_interrupted() -> None:
+    """Let a request to end, or a terminal that is closed, do what Ctrl-C does: undo what is half done."""
+    import signal
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(number, signal.default_int_handler)
+
+
 def leave(code: int) -> NoReturn:
     """End the process without taking it apart object by object; output that nobody could read makes the code 1."""
-    for stream in filter(None, (sys.stderr, sys.stdout)):
+    for stream in (sys.stderr, sys.stdout):
         try:
             stream.flush()
         except OSError:

@@ -4,14 +4,16 @@ Lives here: the only code that writes a bundle. A path never leaves the folder, 
 Must not: deciding.
 """
 
+import fcntl
 import os
+import signal
 import stat
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from devops_tasks import lock as locks
-from devops_tasks.errors import Problem, UserError
+from devops_tasks.errors import ConflictError, Problem, UserError
 from devops_tasks.lock import Lock
 from devops_tasks.merge import WRITES, Change
 from devops_tasks.reading import read_regular, reason
@@ -63,19 +65,24 @@ class _Folder:
         place = self.place(path)
         self.make(place.rpartition("/")[0])
         temporary = place + _TEMPORARY
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
+        self.sweep(path)
         self.staged[temporary] = place
         mode = 0o777 if path.endswith(".sh") else 0o666
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
 
+    def sweep(self, path: str) -> None:
+        """Remove what a run that was killed has left beside a file's place."""
+        with suppress(FileNotFoundError):
+            os.unlink(self.place(path) + _TEMPORARY)
+
     def make(self, folder: str) -> None:
         """Make a folder and those that it stands in, and remember which were not there."""
         if folder and folder not in self.folders and not os.path.isdir(folder):
             self.make(os.path.dirname(folder))
-            os.mkdir(folder)
-            self.made.append(folder)
+            with suppress(FileExistsError):  # another run made it, or it is ``a/..`` and was there as soon as ``a``
+                os.mkdir(folder)
+                self.made.append(folder)
         self.folders.add(folder)
 
     def put(self) -> None:
@@ -169,24 +176,65 @@ def read_lock(folder: Path) -> Lock | None:
 def write_changes(folder: Path, changes: Sequence[Change], lock: Lock) -> None:
     """Apply changes: write every new file beside its place, then put all in place, then the lock.
 
-    Raises ``UserError`` where the folder cannot be written; then nothing but whole files is there.
+    Raises ``UserError`` where the folder cannot be written, and ``ConflictError`` where it is no longer what the
+    changes were planned for; then nothing but whole files is there.
     """
     inside = _Folder(folder)
-    _refuse_read_only(inside, changes)
     try:
-        for change in changes:
-            if change.action in WRITES and change.new is not None:
-                inside.stage(change.path, change.new)
-        inside.stage(locks.PATH, locks.lock_text(lock).encode())
-        inside.put()
-        for change in changes:
-            if change.action == "remove":
-                _remove(folder, Path(inside.place(change.path)))
+        inside.make(inside.root)
+        with _alone(inside.root):
+            _refuse_changed(folder, changes)
+            _refuse_read_only(inside, changes)
+            _apply(inside, changes, lock)
     except BaseException as error:
         inside.undo()
         if isinstance(error, OSError):
             raise UserError(_unwritable(folder, error)) from None
         raise
+
+
+@contextmanager
+def _alone(folder: str) -> Iterator[None]:
+    """Make every other run that would write into a folder wait; a run that is killed keeps nobody out."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # some disks of a network know no such thing
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let an interruption wait, so that it finds all of the files or none of them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _apply(inside: _Folder, changes: Sequence[Change], lock: Lock) -> None:
+    for change in changes:
+        if change.action in WRITES and change.new is not None:
+            inside.stage(change.path, change.new)
+        else:
+            inside.sweep(change.path)
+    inside.stage(locks.PATH, locks.lock_text(lock).encode())
+    with _uninterrupted():
+        inside.put()
+        for change in changes:
+            if change.action == "remove":
+                _remove(Path(inside.root), Path(inside.place(change.path)))
+
+
+def _refuse_changed(folder: Path, changes: Sequence[Change]) -> None:
+    """Refuse to write over what another run, or somebody, has written since the changes were planned."""
+    found = read_files(folder, (change.path for change in changes))
+    changed = [str(folder / change.path) for change in changes if found.get(change.path) != change.old]
+    if changed:
+        raise ConflictError(*(Problem(at, "changed while this ran", "run it again", "conflict") for at in changed))
 
 
 def _refuse_read_only(inside: _Folder, changes: Iterable[Change]) -> None:

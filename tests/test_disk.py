@@ -1,13 +1,15 @@
 """What reaches disk is whole, inside the folder, and never through a link."""
 
+import fcntl
 import os
 import resource
+import threading
 from pathlib import Path
 
 import pytest
 
 from devops_tasks import disk
-from devops_tasks.errors import UserError
+from devops_tasks.errors import ConflictError, UserError
 from devops_tasks.lock import PATH, Lock
 from devops_tasks.merge import Change
 from tests.tools import ROOT
@@ -154,3 +156,39 @@ def test_every_read_only_file_is_told_before_anything_changes(tmp_path: Path, ac
         disk.write_changes(tmp_path, changes, LOCK)
     assert [problem.where for problem in caught.value.problems] == [str(tmp_path / "a.yml"), str(tmp_path / "c.yml")]
     assert {path.read_bytes() for path in tmp_path.iterdir()} == {b"old"}
+
+
+def test_what_a_killed_run_left_beside_a_file_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "same.yml").write_text("same")
+    for name in ("same.yml", "new.yml"):
+        (tmp_path / f"{name}.devops-tasks-new").write_text("half")
+    changes = [Change("same.yml", "unchanged", b"same", b"same"), Change("new.yml", "create", None, b"new")]
+    disk.write_changes(tmp_path, changes, LOCK)
+    assert _names(tmp_path) == [PATH, "new.yml", "same.yml"]
+
+
+@pytest.mark.parametrize("meanwhile", [b"another run's", None], ids=["written", "removed"])
+def test_what_changed_since_it_was_planned_is_not_written_over(tmp_path: Path, meanwhile: bytes | None) -> None:
+    if meanwhile:
+        (tmp_path / "a.yml").write_bytes(meanwhile)
+    with pytest.raises(ConflictError, match="changed while this ran"):
+        disk.write_changes(tmp_path, [Change("a.yml", "update", b"old", b"new")], LOCK)
+    assert _names(tmp_path) == (["a.yml"] if meanwhile else [])
+
+
+def test_a_run_waits_for_another_that_writes_into_the_same_folder(tmp_path: Path) -> None:
+    held = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    change = Change("a.yml", "create", None, b"new")
+    waiting = threading.Thread(target=disk.write_changes, args=(tmp_path, [change], LOCK))
+    waiting.start()
+    waiting.join(0.2)
+    before = _names(tmp_path)
+    os.close(held)
+    waiting.join(10)
+    assert (before, _names(tmp_path)) == ([], [PATH, "a.yml"])
+
+
+def test_a_folder_is_made_by_a_detour_through_one_that_is_not_there_yet(tmp_path: Path) -> None:
+    disk.write_changes(tmp_path / "a/../b", [Change("c.yml", "create", None, b"new")], LOCK)
+    assert (tmp_path / "b/c.yml").read_bytes() == b"new"
