@@ -124,7 +124,7 @@ class Values:
         """Write an amount of money."""
         return f"{self.whole(101, 9999)}.{self._chance.randint(11, 19)} USD"
 
-    def day(self, low: int = 1, high: int = 3000) -> str:
+    def day(self, low: int = 4001, high: int = 6000) -> str:
         """Write a date so many days after the first."""
         return (_FIRST_DAY + timedelta(days=self.whole(low, high))).isoformat()
 

@@ -38,7 +38,10 @@ _JUDGED = re.compile(r"(values|eval_time)$")
 
 
 class Reading(NamedTuple):
-    """One key with the unit in which a place counts it, and the place; a text is at home in a whole file."""
+    """One key with the unit in which a place counts it, and the place; a text is at home in a whole file.
+
+    Where several numbers stand in one text, the word before each tells them apart.
+    """
 
     key: str
     file: str
@@ -161,9 +164,15 @@ class Twins:
         leaf = Leaf(*map(str, texts))
         self.contradictions += [f"{fault}: {leaf}" for fault in _misplaced(leaf)]
         file, place = _place(leaf)
-        for mark in _MARK.findall(leaf.text):
-            number = mark.partition("|")[0].partition(" in ")[0] in self.left.amounts
-            self.readings.add(Reading(_general(mark), file, (place or "top") if number else ""))
+        marks = [(mark, self._number(mark[1])) for mark in _MARK.finditer(leaf.text)]
+        together = {_general(mark[1]) for mark, number in marks if number}
+        for mark, number in marks:
+            words = re.findall(r"[A-Za-z][\w-]*", _MARK.sub("", leaf.text[: mark.start()])) if len(together) > 1 else []
+            where = f"{place or 'top'} … {words[-1]}" if words else place or "top"
+            self.readings.add(Reading(_general(mark[1]), file, where if number else ""))
+
+    def _number(self, mark: str) -> bool:
+        return mark.partition("|")[0].partition(" in ")[0] in self.left.amounts
 
     def _unite(self, one: str, other: str) -> str | None:
         """Write the text that two texts share, with keys where they differ; None where no key explains it."""
