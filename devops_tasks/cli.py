@@ -32,12 +32,18 @@ app = typer.Typer(
 def _folder(name: str) -> Path:
     """Read the name of a folder; nothing, as of a variable that is not set, is none."""
     if not name:
-        raise UserError(Problem("a folder", "has no name", "name one, or leave the option out", "usage"))
+        raise UserError(Problem("a folder", "has no name", "name one, or leave it out", "usage"))
     return Path(name)
 
 
-# Not `readable`: the room that reads a file says what is wrong with it, as of any other.
-Specs = Annotated[list[Path], typer.Argument(metavar="SPEC...", readable=False, help="One spec, or several.")]
+def _file(name: str) -> Path:
+    """Read the name of a file."""
+    if not name:
+        raise UserError(Problem("a file", "has no name", "name one", "usage"))
+    return Path(name)
+
+
+Specs = Annotated[list[Path], typer.Argument(metavar="SPEC...", parser=_file, help="One spec, or several.")]
 Output = Annotated[
     Path | None,
     typer.Option("-o", "--output", parser=_folder, help="The bundle's folder; the spec's own by default."),
@@ -140,7 +146,7 @@ def generate(
 def init(
     file: Annotated[
         Path,
-        typer.Argument(metavar="[FILE]", readable=False, help="The spec to write; devops-tasks.yaml by default."),
+        typer.Argument(metavar="[FILE]", parser=_file, help="The spec to write; devops-tasks.yaml by default."),
     ] = Path("devops-tasks.yaml"),
     no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; say what would have to be written.")] = False,
     today: Today = "",
@@ -172,7 +178,7 @@ def new(
     ],
     spec: Annotated[
         Path,
-        typer.Argument(metavar="SPEC", readable=False, help="The feature's spec; it is copied into the folder."),
+        typer.Argument(metavar="SPEC", parser=_file, help="The feature's spec; it is copied into the folder."),
     ],
     today: Today = "",
     as_json: Json = False,
@@ -202,7 +208,7 @@ def schema() -> None:
 def check(
     folder: Annotated[
         Path,
-        typer.Argument(metavar="[DIR]", readable=False, help="The bundle's folder; the present one by default."),
+        typer.Argument(metavar="[DIR]", parser=_folder, help="The bundle's folder; the present one by default."),
     ] = Path(),
     as_json: Json = False,
 ) -> None:

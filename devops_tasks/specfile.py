@@ -290,6 +290,10 @@ class _Parser:
                 continue
             self._has_tag(event, path)
             name, inner = event.value, (*path, event.value)
+            if name == "<<" and not event.style:
+                mend = "repeat its keys; an alias may stand for a whole group"
+                self._problem(event, "a merge key is not read", mend, "unknown-key", inner)
+                readable = False
             twice = name in group
             if twice:
                 self._problem(event, "the key is there twice", "keep one of them", "duplicate-key", inner)
@@ -379,13 +383,16 @@ def _assign(source: Source, assignment: str) -> Source:
     path = _parse_path(name)
     if not equals or not path:
         raise UserError(Problem(f"--set {assignment}", "expected key=value", "such as sprint.name=25", "set"))
+    if len(path) > MOST_DEPTH:
+        raise UserError(Problem(where, "too deeply nested", "a spec is a short text", "too-large"))
     try:
         tree = _replace(source.tree, path, _parse_value(value, path, where))
     except (LookupError, TypeError):
         mend = "lists count from 0: services[0].port"
         raise UserError(Problem(where, "no such place in the spec", mend, "set")) from None
     kept = {place: at for place, at in source.places.items() if place[: len(path)] != path}
-    return source._replace(tree=tree, places={**kept, path: Place(where)})
+    groups = {path[:length]: Place(where) for length in range(1, len(path))}  # those that were not there before
+    return source._replace(tree=tree, places={**groups, **kept, path: Place(where)})
 
 
 def _parse_value(value: str, path: KeyPath, where: str) -> Tree:

@@ -226,6 +226,15 @@ TEXTS: dict[str, tuple[str, Errors]] = {
             )
         ],
     ),
+    "a merge key": (
+        f"{MINIMAL}services:\n  - &one {{name: one, port: 80}}\n  - <<: *one\n    name: two\n",
+        [
+            (
+                "unknown-key",
+                "13:5: services[1].<<: a merge key is not read (repeat its keys; an alias may stand for a whole group)",
+            )
+        ],
+    ),
     "a placeholder that is not filled in": (
         with_("Saved Reports", "{{ name }}"),
         [("invalid-key", "2:10: feature.name: a key must be a plain word (quote it if it is text)")],
@@ -801,6 +810,19 @@ FILES: dict[str, Case] = {
         spec,
         [*GENERATE, "--set", "feature.nmae=x"],
         [("unknown-key", "--set feature.nmae: feature.nmae: unknown key (did you mean name?)")],
+    ),
+    "a group in --set that the file does not have": Case(
+        spec,
+        [*GENERATE, "--set", "sprint .name=25", "--set", "nobody.knows.this=1"],
+        [
+            ("unknown-key", f"--set nobody.knows.this: nobody: unknown key (known: {TOP})"),
+            ("unknown-key", "--set sprint .name: 'sprint ': unknown key (did you mean sprint?)"),
+        ],
+    ),
+    "a key without end in --set": Case(
+        spec,
+        [*GENERATE, "--set", f"{'a.' * 5000}a=1"],
+        [("too-large", f"--set {'a.' * 5000}a: too deeply nested (a spec is a short text)")],
     ),
     "several specs without a folder": Case(
         two_specs,

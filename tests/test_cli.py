@@ -158,11 +158,22 @@ def test_the_document_of_check_has_the_same_keys_where_there_is_no_bundle(spec: 
     assert (judged["errors"], judged["findings"]) == ([], [])
 
 
-@pytest.mark.parametrize("arguments", [["generate", "devops-tasks.yaml", "-o", ""], ["new", "", "devops-tasks.yaml"]])
-def test_an_empty_name_of_a_folder_is_not_the_present_one(spec: Path, arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["generate", "devops-tasks.yaml", "-o", ""], "a folder: has no name (name one, or leave it out)"),
+        (["new", "", "devops-tasks.yaml"], "a folder: has no name (name one, or leave it out)"),
+        (["check", ""], "a folder: has no name (name one, or leave it out)"),
+        (["generate", "", "-o", "out"], "a file: has no name (name one)"),
+        (["new", "feature", ""], "a file: has no name (name one)"),
+        (["init", "", "--no-input"], "a file: has no name (name one)"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_an_empty_name_is_not_that_of_the_present_folder(spec: Path, arguments: list[str], error: str) -> None:
     done = _run(*arguments, cwd=spec.parent)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "a folder: has no name (name one, or leave the option out)\n"
+    assert done.stderr == f"{error}\n"
     assert list(spec.parent.iterdir()) == [spec]
 
 
