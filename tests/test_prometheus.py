@@ -18,6 +18,7 @@ from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import pytest
 import yaml
@@ -52,6 +53,14 @@ THRESHOLDS = {
 }
 BLIND = {"CheckoutWebMetricsMissing", "OrderMailerTargetsMissing"}
 ALWAYS = {"CheckoutWatchdog"}
+# Weeks that have not been, alerts that are quiet, and the histogram that is missing.
+NOTHING_TO_SEE = (
+    ":http_requests_per_baseline:",
+    'ALERTS{alertname="CheckoutApiMetricsMissing"}',
+    'ALERTS{alertname="OrderMailerMetricsMissing"}',
+    'ALERTS{alertname="OrdersDbMetricsMissing"}',
+    'http_request_duration_seconds:p95_rate5m{namespace="checkout",job="checkout-web"}',
+)
 
 
 # The cluster: the pods that the bundle's manifests make, those that its README asks for, and others
@@ -373,6 +382,7 @@ def test_a_prometheus_scrapes_these_pods_only_and_every_alert_comes_and_goes() -
         play.exporters.rename_histogram_of_web()
         play.waits_for(THRESHOLDS | ALWAYS | {"CheckoutWebMetricsMissing"})
         evaluates_every_rule(play)
+        has_something_on_every_panel(play)
         play.exporters.everything(bad=False)
         play.waits_for(ALWAYS | {"CheckoutWebMetricsMissing"})
         play.webs[WORKER].stop()
@@ -425,6 +435,16 @@ def evaluates_every_rule(play: Play) -> None:
     ]
     assert sorted(rule["name"] for rule in rules) == sorted(wanted)
     assert [(rule["name"], rule.get("lastError")) for rule in rules if rule["health"] != "ok"] == []
+
+
+def has_something_on_every_panel(play: Play) -> None:
+    """See that each query of the dashboard finds something where there is something."""
+    panels = json.loads((play.bundle / "monitoring" / "dashboard.json").read_text("utf-8"))["panels"]
+    for panel in panels:
+        for target in panel.get("targets", []):
+            expr = target["expr"].replace("$namespace", SPACE)
+            found = play.ask(f"query?query={quote(expr)}")["result"]
+            assert bool(found) != any(part in expr for part in NOTHING_TO_SEE), expr
 
 
 def tells_alertmanager(play: Play, start: int) -> None:

@@ -140,6 +140,13 @@ def amtool_route(path: Path, labels: Mapping[str, str]) -> list[str]:
     return done.stdout.strip().split(",")
 
 
+def amtool_verify_route(path: Path, labels: Mapping[str, str], receivers: Sequence[str]) -> str:
+    """Complain unless an alert with these labels goes to these receivers and to no others."""
+    pairs = [f"{name}={value}" for name, value in labels.items()]
+    wanted = f"--verify.receivers={','.join(receivers)}"
+    return findings("amtool", ["config", "routes", "test", f"--config.file={path}", wanted, *pairs])
+
+
 @contextmanager
 def without_discovery(folder: Path, name: str, target: Mapping[str, str] | None = None) -> Iterator[Path]:
     """Copy the folder, replacing each Kubernetes discovery in its configuration by one static target.

@@ -14,6 +14,11 @@ from devops_tasks.units import plain
 _WIDTH, _HEIGHT, _COLUMNS = 12, 8, 24
 _NAMESPACE = 'namespace="$namespace"'
 
+# Errors, durations and saturation: people look at them whether an alert does or not. Rates are in the overview.
+_LOOKED_AT = (
+    "error_ratio", "failure_ratio", "latency_p95", "cpu_utilization", "memory_utilization", "db_connections",
+)  # fmt: skip
+
 
 class Target(TypedDict):
     """One query of a panel."""
@@ -68,7 +73,8 @@ def plan_dashboard(spec: Spec, subjects: list[Subject], watched: list[tuple[Row,
     panels: list[Panel] = []
     top = 0
     for subject in subjects:
-        drafts = [*_overview(subject, alerts), *_thresholds(subject, watched), *_blind(subject, alerts)]
+        drafts = [*_overview(subject, alerts), *_unwatched(subject, watched), *_thresholds(subject, watched)]
+        drafts += _blind(subject, alerts)
         panels.append(_heading(len(panels) + 1, subject.name, top))
         for position, draft in enumerate(drafts):
             row, column = divmod(position, _COLUMNS // _WIDTH)
@@ -128,19 +134,38 @@ def _thresholds(subject: Subject, watched: list[tuple[Row, AlertPlan]]) -> Itera
             continue
         words, form, known = row_words(row), form_of(row), METRICS.get(row.metric)
         name = fill(form.panel, words)
-        selector = alert["conditions"][0]["selector"] if not name.startswith("namespace") else _selector(name, words)
         title = f"{known.title if known else row.metric} {row.side} {row.threshold.text}"
         suffix = "rollback" if row.guardrail else row.severity
         text = f"{alert['annotations']['summary']} {alert['name']} fires after {row.for_.words}."
-        series = [(f"{name}{{{selector}}}", _varying(name, row.metric))]
+        series = [(_selected(name, words), _varying(name, row.metric)), *_compared(name, alert, words)]
         limit = words["value"] if row.metric in FORMS else plain(exact(alert["conditions"][0]["limit"]))
         yield _draft(f"{title} ({suffix})", text, fill(form.panel_unit, words), series, alert["name"], limit, row.side)
 
 
-def _selector(series: str, words: dict[str, str]) -> str:
-    fixed = {"job": words["service"], "container": words["service"]}
+def _compared(drawn: str, alert: AlertPlan, words: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Give what the alert compares beside what is drawn, where that is the same by colour: its line is for both."""
+    compared = alert["conditions"][0]["series"]
+    if compared != drawn and compared.partition(":")[2] == drawn.partition(":")[2]:
+        yield _selected(compared, words), "both colours"
+
+
+def _unwatched(subject: Subject, watched: list[tuple[Row, AlertPlan]]) -> Iterator[_Draft]:
+    drawn = {row.metric for row, _ in watched if row.subject.key == subject.key}
+    for metric in _LOOKED_AT:
+        known, form = METRICS[metric], FORMS[metric]
+        measured = subject.measured or known.category != "Application"
+        if metric not in drawn and measured and subject.kind in (known.kinds or ("database",)):
+            name = fill(form.panel, subject.words)
+            series = [(_selected(name, subject.words), _varying(name, metric))]
+            yield _draft(known.title, f"No alert watches this of {subject.name}.", form.panel_unit, series)
+
+
+def _selected(series: str, words: dict[str, str]) -> str:
+    service = words["service"]
+    fixed = {"namespace": "$namespace", "job": service, "container": service, "service": service,
+             "database": words.get("database", service)}  # fmt: skip
     carried = [f'{name}="{fixed[name]}"' for name in level(series) if name in fixed]
-    return ",".join([_NAMESPACE, *carried])
+    return f"{series}{{{','.join(carried)}}}"
 
 
 def _varying(series: str, metric: str) -> str:
