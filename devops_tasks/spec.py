@@ -97,6 +97,12 @@ LABEL = matching(
     "label", "letters, digits, '-', '_' and '.', at most 63", r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?", 63
 )
 HOST = matching("host", "a host name such as api.example.com, without scheme or port", _DOMAIN, 253)
+LABEL_KEY = matching(
+    "label",
+    "a label's name such as app or app.kubernetes.io/name",
+    rf"({_DOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?",
+    253,
+)
 CIDR = matching("cidr", "an IPv4 range such as 10.20.0.0/24", rf"({_OCTET}\.){{3}}{_OCTET}/(3[0-2]|[12]?\d)", 18)
 IMAGE = matching(
     "image",
@@ -112,7 +118,7 @@ _NO_LINK = rf"<>\ufeff{CONTROL}\t\n"
 DOCUMENT = matching(
     "document",
     "a relative path such as ../requirements.md, or a URL",
-    rf"https?://[^{SPACE}{_NO_LINK}]+|(?![A-Za-z][A-Za-z0-9+.-]*:)[^{SPACE}/\\{_NO_LINK}][^\\{_NO_LINK}]*",
+    rf"https?://[^{SPACE}{_NO_LINK}]+|(?![A-Za-z][A-Za-z0-9+.-]*:)[^{SPACE}/\\{_NO_LINK}]([^\\{_NO_LINK}]*[^{SPACE}\\{_NO_LINK}])?",
     400,
 )
 URL = matching(
@@ -124,7 +130,12 @@ TASK_ID = matching("task id", "a task id such as DO-009", r"[A-Z][A-Z0-9]{0,9}-\
 VERSION = matching("version", "a version such as 16", r"\d+(\.\d+)*", 20)
 CLASS = matching("class", "an instance class such as db.r5.xlarge", r"[A-Za-z0-9][A-Za-z0-9._-]*", 60)
 REGION = matching("region", "a region such as eu-west-1", r"[a-z0-9][a-z0-9-]*", 40)
-BUCKET = matching("bucket", "a bucket URL such as s3://backups/features", r"(s3|gs|az)://[A-Za-z0-9._/-]+", 300)
+BUCKET = matching(
+    "bucket",
+    "a bucket URL such as s3://backups/features",
+    r"(s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._-]+)*/?",
+    300,
+)
 TOPIC = matching(
     "topic", "a topic's name: letters, digits, '.', '_' and '-'", r"(?!\.\.?$)[A-Za-z0-9._][A-Za-z0-9._-]*", 249
 )
@@ -380,7 +391,7 @@ class Database(Record):
     version: str = key(VERSION, "The engine's version", default="16")
     hosting: str = key(choice("managed", "in-cluster"), "Who runs it", default="managed")
     namespace: str | None = key(NAMESPACE, "Its pods' namespace, where it is not ours", example="data")
-    selector: dict[str, str] | None = key(entries(matching("label", "a label's name", r"[\w./-]+", 253), LABEL),
+    selector: dict[str, str] | None = key(entries(LABEL_KEY, LABEL),
                                           "The labels of its pods, when in the cluster", undecided=True)  # fmt: skip
     host: str | None = key(HOST, "Its host name", undecided=True, example="db.internal.example.com")
     cidr: str | None = key(CIDR, "The range of its addresses", undecided=True, example="10.20.0.0/24")
@@ -404,7 +415,7 @@ class Cache(Record):
     engine: str = key(choice("redis"), "The cache engine", default="redis")
     hosting: str = key(choice("managed", "in-cluster"), "Who runs it", default="managed")
     namespace: str | None = key(NAMESPACE, "Its pods' namespace, where it is not ours")
-    selector: dict[str, str] | None = key(entries(matching("label", "a label's name", r"[\w./-]+", 253), LABEL),
+    selector: dict[str, str] | None = key(entries(LABEL_KEY, LABEL),
                                           "The labels of its pods, when in the cluster", undecided=True)  # fmt: skip
     host: str | None = key(HOST, "Its host name", undecided=True)
     cidr: str | None = key(CIDR, "The range of its addresses", undecided=True)

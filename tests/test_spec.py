@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import yaml
@@ -140,7 +141,7 @@ def test_scalars_that_print_as_names_cannot_leave_their_folder_or_their_line() -
     assert taking == {"documents.requirements", "documents.design", "documents.devops_design"}
 
 
-def accepts(kind: Kind[object], text: str) -> bool:
+def accepts(kind: Kind[Any], text: str) -> bool:
     try:
         kind.parse(text)
     except ValueError:
@@ -157,8 +158,11 @@ def accepts(kind: Kind[object], text: str) -> bool:
         ("services[].port", ["0", "65536", "80.0", "http", "-1"]),
         ("services[].path", ["healthz", "/a b", "/a?b", "/{x}"]),
         ("databases[].cidr", ["10.0.0.0", "10.0.0.0/33", "256.0.0.0/8", "010.0.0.0/8", "::1/128"]),
-        ("databases[].backup.to", ["backups/x", "http://x", "s3://"]),
-        ("documents.requirements", ["javascript:alert(1)", "/etc/passwd", "a\\b", "<x>", "a\nb", "file:///x"]),
+        ("databases[].backup.to", ["backups/x", "http://x", "s3://", "s3:///x", "s3://..", "s3://-a", "s3://a//b"]),
+        (
+            "documents.requirements",
+            ["a.md ", "a.md\u00a0", "javascript:alert(1)", "/etc/passwd", "a\\b", "<x>", "a\nb", "file:///x"],
+        ),
         ("links.dashboards", ["javascript:alert(1)", "example.com", "https://", "https://a b", 'https://a"b']),
         ("cost.notify", ["dana", "dana@", "a b@c", "<a>@b"]),
         ("tasks[].id", ["DO001", "do-001", "DO-", "../DO-1"]),
@@ -180,7 +184,8 @@ def test_what_a_name_must_not_be_is_refused(path: str, refused: list[str]) -> No
         ("services[].host", ["api.example.com", "localhost", "10.0.0.1", "x" * 63 + ".example"]),
         ("services[].port", ["1", "65535", "0080"]),
         ("databases[].cidr", ["0.0.0.0/0", "10.20.0.0/24", "255.255.255.255/32"]),
-        ("documents.requirements", ["../requirements.md", "./a b.md", "d.md", "https://x.example/é", "ünï.md"]),
+        ("databases[].backup.to", ["s3://a", "s3://Backups/a/b_c.d", "s3://a/"]),
+        ("documents.requirements", ["x", "../requirements.md", "./a b.md", "d.md", "https://x.example/é", "ünï.md"]),
         ("platform.kubernetes", ["1.30", "1.33"]),
         ("experiment.primary_metric.target", ["+20%", "12%", "35"]),
         ("review.updated", ["2026-12-01"]),
@@ -188,6 +193,14 @@ def test_what_a_name_must_not_be_is_refused(path: str, refused: list[str]) -> No
 )
 def test_what_a_name_may_be_is_left_alone(path: str, taken: list[str]) -> None:
     assert [text for text in taken if not accepts(KINDS[path], text)] == []
+
+
+def test_the_name_of_a_label_is_what_kubernetes_takes() -> None:
+    labels = FIELDS["databases[].selector"].shape
+    assert isinstance(labels, Entries)
+    taken = ["app", "App_1.x", "app.kubernetes.io/name", "a" * 63]
+    refused = ["", "a/b/c", "../..", "-a", "a-", "a/", "/a", "A.io/name", "a" * 64]
+    assert [text for text in [*taken, *refused] if accepts(labels.key, text)] == taken
 
 
 PATTERNS = {kind.schema["pattern"]: kind for kind in KINDS.values() if not kind.free and "pattern" in kind.schema}
