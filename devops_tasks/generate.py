@@ -73,8 +73,17 @@ def plan_folder(renderer: Renderer, loaded: Loaded, folder: Path, today: str = "
     check_folder(folder)
     last = read_lock(folder)
     bundle = dated_bundle(renderer, loaded, last, today)
+    _refuse_spec(Path(loaded.source.where), folder, bundle.files)
     disk = read_files(folder, {**bundle.files, **(last.files if last else {})})
     return bundle, Report(str(folder), plan_changes(disk, bundle.files, last))
+
+
+def _refuse_spec(spec: Path, folder: Path, files: Files) -> None:
+    """Refuse a spec that stands where a file of its bundle goes, and would be written over with ``--force``."""
+    for path in files:
+        if path.rpartition("/")[2] == spec.name and (folder / path).resolve() == spec.resolve():
+            mend = "give it another name, or name another folder with -o"
+            raise UserError(Problem(str(spec), "has the name of a file of its bundle", mend, "in-the-way"))
 
 
 def write_folder(bundle: Bundle, report: Report, *, overwrite: bool = False) -> Report:

@@ -8,7 +8,7 @@ from devops_tasks.disk import read_lock
 from devops_tasks.errors import ConflictError, UserError
 from devops_tasks.generate import Report, folder_of, plan_folder, write_folder
 from devops_tasks.render import Renderer, templates_folder
-from devops_tasks.specfile import load_spec, override, parse_spec
+from devops_tasks.specfile import load_spec, override, parse_spec, read_spec
 from tests.specs import MINIMAL
 
 RENDERER = Renderer(templates_folder())
@@ -110,3 +110,14 @@ def test_a_bundle_goes_beside_its_spec_or_where_it_is_told() -> None:
 def test_several_specs_need_an_output_folder() -> None:
     with pytest.raises(UserError, match="several specs need an output folder"):
         folder_of(load_spec(parse_spec(MINIMAL, "spec.yaml")), None, several=True)
+
+
+@pytest.mark.parametrize("name", ["tasks.md", "monitoring/alert-rules.yml"])
+def test_a_spec_is_never_written_over_by_its_bundle(tmp_path: Path, name: str) -> None:
+    spec = tmp_path / name
+    spec.parent.mkdir(exist_ok=True)
+    spec.write_text(MINIMAL)
+    loaded = load_spec(read_spec(spec))
+    with pytest.raises(UserError, match="has the name of a file of its bundle"):
+        plan_folder(RENDERER, loaded, tmp_path)
+    plan_folder(RENDERER, loaded, tmp_path / "elsewhere")
