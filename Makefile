@@ -35,7 +35,11 @@ demo: $(VENV)/.program-ready ## generate an example bundle, check it and show it
 	$(BIN)/devops-tasks check $(DEMO)
 	@echo; echo "The document, $(DEMO)/tasks.md, begins:"; echo; sed -n 1,40p $(DEMO)/tasks.md
 
-test: setup ## run every test, with the real tools
+# Not in the stamps above: it is there only where Node is.
+build/grafana/.ready: tests/grafana/package-lock.json tools/install-grafana-types.sh
+	tools/install-grafana-types.sh build/grafana
+
+test: setup build/grafana/.ready ## run every test, with the real tools
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 soak: setup ## the long runs: many random specs through every tool, many broken ones, many examples of each property
