@@ -131,15 +131,6 @@ def amtool_check_config(path: Path) -> str:
     return findings("amtool", ["check-config", path])
 
 
-def amtool_route(path: Path, labels: Mapping[str, str]) -> list[str]:
-    """Name the receivers that Alertmanager sends an alert with these labels to."""
-    pairs = [f"{name}={value}" for name, value in labels.items()]
-    done = run("amtool", ["config", "routes", "test", f"--config.file={path}", *pairs])
-    if done.returncode:
-        raise ToolFailedError(done.stdout + done.stderr)
-    return done.stdout.strip().split(",")
-
-
 def amtool_verify_route(path: Path, labels: Mapping[str, str], receivers: Sequence[str]) -> str:
     """Complain unless an alert with these labels goes to these receivers and to no others."""
     pairs = [f"{name}={value}" for name, value in labels.items()]
