@@ -24,7 +24,8 @@ import pytest
 import yaml
 
 from tests import tools
-from tests.bundles import example
+from tests.bundles import EXAMPLES, example, load_tree, render_bundle
+from tests.random_specs import random_spec
 from tests.servers import Call, Web, ask, running, until
 
 pytestmark = pytest.mark.real
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.real
 SPACE, STAGING = "checkout", "checkout-staging"
 API, WEB, MAILER = "checkout-api", "checkout-web", "order-mailer"
 TICK_SECONDS = 0.5
+RANDOM = {f"random {seed}": seed for seed in (3, 14)}
 NOWHERE = "127.0.0.1:1"
 SAID_WHO = "the token of the service account"
 
@@ -396,7 +398,36 @@ def test_a_prometheus_scrapes_these_pods_only_and_every_alert_comes_and_goes() -
         for name in BLIND:
             assert history[name] == ["inactive", "pending", "firing"], name
         tells_alertmanager(play, start)
-        assert re.findall(r"level=(?:warn|error).*", (folder / "prometheus.log").read_text("utf-8")) == []
+        assert complaints(folder) == []
+
+
+@pytest.mark.parametrize("name", [*EXAMPLES, *RANDOM])
+def test_a_prometheus_takes_the_rules_as_they_are_and_evaluates_each(name: str) -> None:
+    files = example(name) if name in EXAMPLES else render_bundle(load_tree(random_spec(RANDOM[name])))
+    with tools.unprivileged_folder() as folder:
+        for rules in ("recording-rules.yml", "alert-rules.yml"):
+            (folder / rules).write_text(files[f"monitoring/{rules}"], "utf-8")
+        config = adapted(yaml.safe_load(files["monitoring/prometheus-config.yml"]), lambda _: [])
+        Play.put(folder / "prometheus-config.yml", config)
+        arguments = ["--config.file=prometheus-config.yml", "--storage.tsdb.path=data"]
+        with running("prometheus", arguments, folder) as address:
+            until(lambda: "unknown" not in healths(address), lambda: healths(address))
+            assert set(healths(address)) == {"ok"}
+            assert len(healths(address)) == sum(
+                len(group["rules"])
+                for rules in ("recording-rules.yml", "alert-rules.yml")
+                for group in yaml.safe_load(files[f"monitoring/{rules}"])["groups"]
+            )
+            assert complaints(folder) == []
+
+
+def healths(address: str) -> list[str]:
+    groups = ask(address, "/api/v1/rules")["data"]["groups"]
+    return [rule["health"] for group in groups for rule in group["rules"]]
+
+
+def complaints(folder: Path) -> list[str]:
+    return re.findall(r"level=(?:warn|error).*", (folder / "prometheus.log").read_text("utf-8"))
 
 
 def shows_these_targets_and_no_others(play: Play) -> None:
