@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -53,9 +53,10 @@ class Web:
             def do_GET(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 reply = answer(Call(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-                self.send_response(404 if reply is None else 200)
-                self.end_headers()
-                self.wfile.write((reply or "").encode())
+                with suppress(ConnectionError):  # whoever asked may have lost patience
+                    self.send_response(404 if reply is None else 200)
+                    self.end_headers()
+                    self.wfile.write((reply or "").encode())
 
             def do_POST(self) -> None:
                 self.do_GET()
