@@ -14,6 +14,7 @@ from devops_tasks.defaults import ALERT_ROWS, TASK_IDS, default_severity
 from devops_tasks.errors import Fault, KeyPath
 from devops_tasks.fields import UnreadError, nearest
 from devops_tasks.metrics import METRICS, parse_threshold
+from devops_tasks.promql import read_query
 from devops_tasks.spec import (
     Alert,
     Autoscaling,
@@ -330,6 +331,19 @@ def _queries(spec: Spec) -> Faults:
                 yield Fault(("alerts", index, "query"), what, "give this one another name", "duplicate-name")
 
 
+def _query(spec: Spec, alert: Alert, path: KeyPath) -> Faults:
+    """Judge a query: the parser is loaded where one is written, and not before."""
+    if alert.query is None:
+        return
+    query, place = read_query(alert.query), (*path, "query")
+    if query.fault:
+        yield Fault(place, f"no query that a rule can record: {query.fault}", "correct it", "promql")
+    kept = spec.monitoring.retention
+    if query.reach > kept:
+        what = f"it looks back {query.reach.text}, and Prometheus keeps {kept.text} of samples"
+        yield Fault(place, what, "shorten the range or offset, or raise monitoring.retention", "out-of-range")
+
+
 def _wait(_spec: Spec, row: Alert | Criterion, path: KeyPath) -> Faults:
     wait = row.for_
     if wait is not None and (wait.seconds % 1 or wait.seconds > _LONGEST_WAIT):
@@ -499,7 +513,7 @@ ITEM_RULES: dict[tuple[str, ...], tuple[Callable[[Spec, Any, KeyPath], Faults], 
     ),
     ("databases",): (_sizes, _backup, _bucket, _aws_backup),
     ("rollback", "criteria"): (_criterion, *_ROW_RULES),
-    ("alerts",): (_alert, *_ROW_RULES),
+    ("alerts",): (_alert, _query, *_ROW_RULES),
     ("tasks",): (_task,),
 }
 """What is asked of each item of a list, so that one that cannot be read keeps no other from being judged."""

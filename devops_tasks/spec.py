@@ -111,6 +111,7 @@ IMAGE = matching(
     400,
 )
 METRIC = matching("metric", "a metric's name: letters, digits and '_'", r"[a-zA-Z_][a-zA-Z0-9_]*", 100)
+SERIES = matching("series", "a series' name: letters, digits, '_' and ':'", r"[a-zA-Z_:][a-zA-Z0-9_:]*", 200)
 LABEL_NAME = matching("label name", "a label's name: letters, digits and '_'", r"[a-zA-Z_][a-zA-Z0-9_]*", 100)
 URL_PATH = matching("path", "a path such as /healthz", r"/[A-Za-z0-9._~/-]*", 200)
 FILE_PATH = matching("path", "an absolute path such as /tmp", r"(/[A-Za-z0-9._-]+)+", 200)
@@ -512,6 +513,14 @@ class Platform(Record):
     edge: Edge | None = key(nested(Edge), "What protects the service at its edge", undecided=True)
 
 
+class SourceMetric(Record):
+    """A series that a query of this spec reads and that the tool does not know."""
+
+    name: str = key(SERIES, "The name of a series that queries read", required=True, example="checkout_failed_total")
+    labels: tuple[str, ...] = key(listing(LABEL_NAME, distinct=True), "The labels that each of its samples carries, "
+                                  "beside those of its target", default=[], example=["reason"])  # fmt: skip
+
+
 class Monitoring(Record):
     """How Prometheus is run."""
 
@@ -522,6 +531,11 @@ class Monitoring(Record):
     runbooks: str | None = key(URL, "The base URL under which the runbooks are published", undecided=True)
     dashboards: str | None = key(URL, "The base URL of Grafana", undecided=True)
     heartbeat: str | None = key(URL, "Where the watchdog reports, and is missed when it stops", undecided=True)
+    metrics: tuple[SourceMetric, ...] = key(
+        listing(nested(SourceMetric), name="name", most=MOST_FILES),
+        "The series that queries read and that the tool does not know",
+        default=[],
+    )
 
 
 class Delivery(Record):

@@ -362,6 +362,7 @@ def _monitoring(draft: Draft) -> Keys:
         **often(0.6, {"namespace": values.word(), "retention": values.days(37, 199)}),
         **often(0.6, {name: f"{values.whole(16, 74)}s" for name in ("scrape_interval", "evaluation_interval")}),
         **often(0.6, {name: values.url() for name in ("runbooks", "dashboards", "heartbeat")}),
+        "metrics": [{"name": values.word(), "labels": [values.word(), values.word()]}],
     }
 
 

@@ -500,6 +500,15 @@ TEXTS: dict[str, tuple[str, Errors]] = {
             )
         ],
     ),
+    "a query that is none": (
+        MINIMAL + "alerts: [{metric: own, above: 5, query: sum(up}]\n",
+        [
+            (
+                "promql",
+                "11:34: alerts[0].query: no query that a rule can record: unclosed left parenthesis (correct it)",
+            )
+        ],
+    ),
     "an image that moves": (
         MINIMAL + "services: [{name: a, image: shop:latest}]\n",
         [

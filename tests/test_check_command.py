@@ -84,6 +84,12 @@ def test_an_example_has_no_finding(bundles: Path, name: str) -> None:
 
 S, C, M = "saved-reports", "checkout", "minimal"
 API = "kubernetes/feature-api"
+COUNTED = "rate(http_request_duration_seconds_count{"
+BUCKETS = "rate(http_request_duration_seconds_bucket[5m])"
+SLOW = """\
+threshold="{0}"}} > 0.05
+          and on (namespace, job, threshold)
+            namespace_job_threshold:http_requests_slow:increase5m{{namespace="saved-reports",job="feature-api",threshold="{0}"}}"""
 
 BREAKS: dict[str, list[Break]] = {
     "yaml": [
@@ -194,6 +200,36 @@ BREAKS: dict[str, list[Break]] = {
         Break(S, "monitoring/alert-rules.yml", 'namespace="saved-reports"', 'namespace="saved-report"'),
         Break(S, "runbooks/operations/roll-back.md", "```bash\n", "```bash\nkubectl get pods --namespace reports\n"),
     ],
+    "unknown-metric": [
+        Break(S, "monitoring/recording-rules.yml", "rate(http_requests_total{", "rate(http_request_total{"),
+        Break(S, "monitoring/recording-rules.yml", "report_generation_failed_total", "report_failed_total"),
+    ],
+    "never-meets": [
+        Break(
+            S,
+            "monitoring/recording-rules.yml",
+            "max by (database) (pg_settings_max_connections{",
+            "max by (instance) (pg_settings_max_connections{",
+        ),
+    ],
+    "never-selects": [
+        Break(S, "monitoring/recording-rules.yml", 'le="0.2"', 'le="0.3"'),
+        Break(S, "monitoring/alert-rules.yml", 'threshold="0.2"', 'threshold="0.3"'),
+        Break(
+            S,
+            "monitoring/recording-rules.yml",
+            "sum by (namespace, job, colour, le) (",
+            "sum by (namespace, job, colour) (",
+        ),
+    ],
+    "many-to-many": [
+        Break(S, "monitoring/recording-rules.yml", COUNTED, f"{BUCKETS} / ignoring (le) {COUNTED}"),
+    ],
+    "beyond-retention": [Break(S, "monitoring/recording-rules.yml", "offset 1w", "offset 6w")],
+    "short-range": [
+        Break(S, "monitoring/recording-rules.yml", "[5m]", "[59s]"),
+        Break(C, "monitoring/prometheus-operator.yml", "[5m]", "[59s]"),
+    ],
     "residue": [
         Break(S, f"{API}/deployment.yml", "path: /healthz", 'path: "{{ .Values.path }}"'),
         Break(S, f"{API}/config.yml", "data:\n", "data:\n  A: ${B}\n"),
@@ -206,7 +242,7 @@ BREAKS: dict[str, list[Break]] = {
     ],
     "stray-undecided": [Break(S, "delivery/traffic/green-000.yml", "api.example.com", "undecided.invalid")],
     "alert-after-rollback": [
-        Break(S, "monitoring/alert-rules.yml", 'threshold="0.2"} > 0.05', 'threshold="0.5"} > 0.05'),
+        Break(S, "monitoring/alert-rules.yml", SLOW.format("0.2"), SLOW.format("0.5")),
     ],
     "replicas-outside-autoscaler": [
         Break(

@@ -17,10 +17,11 @@ from devops_tasks.checks.documents import read_json, read_yaml
 from devops_tasks.checks.links import check_links, check_mentions, folders_and_files, parent_paths
 from devops_tasks.checks.markdown import Link, read_anchors, read_page, slug, uneven_rows
 from devops_tasks.checks.residue import check_residue
-from devops_tasks.checks.rules import Comparison, first_comparison, read_query
+from devops_tasks.checks.rules import Comparison, first_comparison
 from devops_tasks.checks.syntax import check_scripts, read_texts
 from devops_tasks.errors import Problem
 from devops_tasks.plan import plan_bundle
+from devops_tasks.promql import read_query
 from devops_tasks.units import parse_duration
 from tests.bundles import EXAMPLES, example, load_example
 
@@ -377,15 +378,6 @@ def test_json_that_cannot_be_read_is_told(text: str, code: str, line: int) -> No
 )
 def test_the_threshold_of_an_alert_is_read_from_its_expression(expr: str, comparison: Comparison | None) -> None:
     assert first_comparison(expr) == comparison
-
-
-def test_a_query_tells_its_series_and_their_labels() -> None:
-    query = read_query('sum by (le) (rate(a:b{job="x", c=~"d"}[5m])) / {__name__="e"} > max_over_time(f[1h:5m])')
-    assert [(each.name, dict(each.labels)) for each in query.selectors] == [
-        ("a:b", {"job": "x"}),
-        ("e", {"__name__": "e"}),
-        ("f", {}),
-    ]
 
 
 @pytest.mark.parametrize(

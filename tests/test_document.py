@@ -26,6 +26,7 @@ from devops_tasks.render import SHOWN_LINES, TELLING_LINES
 from devops_tasks.spec import SPEC
 from tests.bundles import EXAMPLES, example, load_example, load_text, load_tree, render_bundle
 from tests.tools import markdown_lint
+from tests.trees import query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -604,7 +605,11 @@ def replaced(shape: Shape, tree: Tree, text: str) -> Tree:
     if isinstance(shape, Kind):
         return text if shape.free else tree
     if isinstance(shape, Nested) and isinstance(tree, dict):
-        return {name: replaced(shape.record.fields[name].shape, value, text) for name, value in tree.items()}
+        fields = shape.record.fields
+        return {
+            name: query(text) if name == "query" else replaced(fields[name].shape, value, text)
+            for name, value in tree.items()
+        }
     if isinstance(shape, Entries):
         return {name: replaced(shape.value, value, text) for name, value in tree.items()}
     if isinstance(shape, Listing) and isinstance(tree, list):

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from devops_tasks.checks.rules import read_query
+from devops_tasks.promql import read_query
 from tests import tools
 from tests.bundles import EXAMPLES, load_example
 

@@ -25,6 +25,7 @@ ROOMS = (
     "spec",
     "defaults",
     "schema",
+    "promql",
     "rules",
     "salvage",
     "filters",
@@ -49,7 +50,7 @@ ROOMS = (
 
 # A sub-package has one door, its `__init__`. The PromQL and the advice have their own: only the plan needs them, and a
 # command that merely knows the names of metrics would load them as well. So has the verdict, which only `check` needs.
-SIDE_DOORS = {"metrics.forms", "metrics.advice", "checks.verdict"}
+SIDE_DOORS = {"metrics.forms", "metrics.advice", "metrics.catalogue", "checks.verdict"}
 
 FILES = frozenset({"reading", "specfile", "cache", "render", "disk", "generate", "judge", "bootstrap", "wizard", "cli"})
 NOBODY: frozenset[str] = frozenset()
@@ -60,7 +61,7 @@ HOMES = {
     "prompt_toolkit": {"wizard"},
     "questionary": {"wizard"},
     "typer": {"cli"},
-    "promql_parser": {"checks"},
+    "promql_parser": {"promql"},
     "yaml": {"specfile", "checks"},
     # Everything else is a pure function on values: no files, no environment.
     "glob": FILES,

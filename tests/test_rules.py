@@ -20,6 +20,8 @@ def faults(more: str) -> list[str]:
 
 SERVICE = "services:\n  - name: api\n    "
 
+OWN = "alerts: [{metric: own, above: 5, query: "
+
 CONTRADICTIONS = {
     "a name in two lists": (
         "services: [{name: orders}]\nqueues: [{name: orders}]",
@@ -106,6 +108,42 @@ CONTRADICTIONS = {
         "experiment.assignment.treatment: needs a part in treatment and a part in control",
     ),
     "nobody in treatment": ("  assignment: {treatment: 0}", "experiment.assignment.treatment: needs a part"),
+    "a query that is no PromQL": (
+        OWN + "'sum(rate(a[5m])'}]",
+        "alerts[0].query: no query that a rule can record: unclosed left parenthesis",
+    ),
+    "a query of blanks and a comment": (OWN + "'# nothing'}]", "alerts[0].query: no query that a rule can record: no"),
+    "a query for samples": (OWN + "'up[5m]'}]", "alerts[0].query: no query that a rule can record: it gives ranges"),
+    "a query for samples in brackets": (
+        OWN + "'(up[5m:1m])'}]",
+        "alerts[0].query: no query that a rule can record: it",
+    ),
+    "a query for a text": (OWN + "'\"up\"'}]", "alerts[0].query: no query that a rule can record: it gives a text"),
+    "a query for a newer Prometheus": (
+        OWN + "'sum(limitk(2, up))'}]",
+        "alerts[0].query: no query that a rule can record: Prometheus 2.42 does not know limitk",
+    ),
+    "a function of a newer Prometheus": (
+        OWN + "'info(up)'}]",
+        "alerts[0].query: no query that a rule can record: Prometheus 2.42 does not know info",
+    ),
+    "a fill": (OWN + "'a + fill(0) b'}]", "alerts[0].query: no query that a rule can record: Prometheus 2.42 does not"),
+    "alternatives between labels": (
+        OWN + '\'up{a="1" or b="2"}\'}]',
+        "alerts[0].query: no query that a rule can record: Prometheus knows no `or` between labels",
+    ),
+    "a query that a parser dies of": (
+        OWN + f"'{'a+' * 4000}a'}}]",
+        "alerts[0].query: no query that a rule can record: it has more than 1500 operators and brackets",
+    ),
+    "a range beyond what is kept": (
+        OWN + "'max_over_time(up[36d])'}]",
+        "alerts[0].query: it looks back 36d, and Prometheus keeps 35d of samples",
+    ),
+    "an offset beyond what is kept": (
+        OWN + "'max_over_time(rate(up[5m])[1h:1m] offset 35d)'}]",
+        "alerts[0].query: it looks back 50465m, and Prometheus keeps 35d of samples",
+    ),
     "no power": ("  power: 0%", "experiment.power: must lie between 0% and 100%"),
     "certainty": ("  significance: 100%", "experiment.significance: must lie between 0% and 100%"),
     "a scrape too rare for the rules": (
@@ -218,6 +256,14 @@ LEFT_ALONE = {
     "a ratio as a ratio": "alerts: [{metric: error_ratio, above: 0.02}]",
     "an alert that is changed in its severity alone": "alerts: [{metric: error_ratio, severity: warning}]",
     "an alert that is left out": "alerts: [{metric: auth_failures, skip: true}]",
+    "a query with comments, brackets and a word for several operators": (
+        OWN + "'(sum(rate(a{b=\"+ and #\"}[5m])) or vector(0))  # trailing ('}]"
+    ),
+    "a query that looks back as far as samples are kept": OWN + "'max_over_time(up[5w])'}]",
+    "a query for what is kept because the spec says so": OWN + "'up offset 60d'}]\nmonitoring: {retention: 60d}",
+    "a query for a time to come": OWN + "'up offset -60d'}]",
+    "a query of a number": OWN + "'1 + 1'}]",
+    "a query of many parts": OWN + f"'{'a+' * 400}a'}}]",
     "a query with its threshold": "alerts: [{metric: own, above: 5, query: up}]",
     "a criterion on a metric of one's own": (
         "alerts: [{metric: own, above: 5, query: up}]\nrollback: {criteria: [{metric: own, above: 9}]}"

@@ -236,7 +236,13 @@ def test_free_text_is_named_free_and_nothing_else_is() -> None:
 
 def test_lists_of_names_take_each_only_once() -> None:
     named = {path for path, field in FIELDS.items() if isinstance(field.shape, Listing) and field.shape.distinct}
-    assert named == {"services[].needs", "services[].secrets", "services[].writable", "queues[].hosts"}
+    assert named == {
+        "monitoring.metrics[].labels",
+        "services[].needs",
+        "services[].secrets",
+        "services[].writable",
+        "queues[].hosts",
+    }
 
 
 def test_filling_the_whole_spec_leaves_no_fixed_default_out() -> None:

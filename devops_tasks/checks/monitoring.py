@@ -5,16 +5,31 @@ Must not: the syntax of Prometheus' own configuration (promtool has it).
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from devops_tasks.checks.cluster import Cluster, beside, items
 from devops_tasks.checks.documents import Document, Value
+from devops_tasks.checks.label_flow import Flow
 from devops_tasks.checks.links import Exists
 from devops_tasks.checks.markdown import read_page
-from devops_tasks.checks.rules import Rule, Selector, read_query
+from devops_tasks.checks.rules import Rule
+from devops_tasks.checks.sources import Sources
 from devops_tasks.errors import Problem
+from devops_tasks.promql import Query, Selector, parse, read_query
+from devops_tasks.spec import Monitoring, Spec
+from devops_tasks.units import Duration
 
 Problems = Iterator[Problem]
+_NEAR = 0.85
+_NAMING = frozenset({"namespace", "container"})
+"""Labels that name things of the bundle: a wrong name is told by itself."""
+_SAMPLES = 4
+_FLOW_MENDS = {
+    "never-meets": "aggregate both sides to the same labels, or match on those that both have",
+    "never-selects": "correct the label or its value; labels that a series has besides go to monitoring.metrics",
+    "many-to-many": "select one bucket, or aggregate with sum without (le)",
+}
 _PAGE = re.compile(r"runbooks/[\w./-]+")
 _RECORDED = re.compile(r"[a-zA-Z_]\w*:[\w:]+")
 _GRAFANA = (
@@ -32,6 +47,8 @@ class Watched(NamedTuple):
     namespaces: frozenset[str]
     own_queries: str
     """The queries that the user wrote: what they name is not ours to judge."""
+    provided: frozenset[str] = frozenset()
+    """The series of which the spec says that somebody else provides them."""
 
 
 class Asked(NamedTuple):
@@ -44,7 +61,7 @@ class Asked(NamedTuple):
 
 def check_queries(files: Mapping[str, str], documents: list[Document], rules: list[Rule], watched: Watched) -> Problems:
     """Check that every query parses, uses series that are recorded, and asks for things that the bundle has."""
-    recorded = frozenset(rule.name for rule in rules if not rule.alert)
+    recorded = watched.provided | {rule.name for rule in rules if not rule.alert}
     for asked in _queries(files, documents, rules):
         query = read_query(asked.expr)
         if query.fault:
@@ -62,6 +79,46 @@ def _queries(files: Mapping[str, str], documents: list[Document], rules: list[Ru
         if path.endswith(".md") and "```promql" in text:
             fences = read_page(text).fences
             yield from (Asked(path, each.line + 1, each.text) for each in fences if each.language == "promql")
+
+
+def check_flow(spec: Spec, documents: list[Document], rules: list[Rule], watched: Watched) -> Problems:
+    """Check that the rules read series that are there, over times that are kept, and that all matches can meet."""
+    sources = Sources(spec, documents, rules)
+    for rule in rules:
+        query = read_query(rule.expr)
+        if not query.fault:
+            flow = Flow(sources.series, [])
+            flow.read(parse(rule.expr))
+            for finding in dict.fromkeys(each for each in flow.findings if each.label not in _NAMING):
+                yield _of_rule(rule, finding.code, f"{rule.name}: {finding.what}", _FLOW_MENDS[finding.code])
+            yield from _unprovided(rule, query, sources, watched)
+            yield from _times(rule, query, spec.monitoring)
+
+
+def _of_rule(rule: Rule, code: str, what: str, mend: str) -> Problem:
+    return Problem(rule.document.path, what, mend, code, rule.line("expr"))
+
+
+def _unprovided(rule: Rule, query: Query, sources: Sources, watched: Watched) -> Problems:
+    for name in dict.fromkeys(selector.name for selector in query.selectors):
+        if name and not sources.known(name) and not (_RECORDED.fullmatch(name) and _ours(name, watched)):
+            near = get_close_matches(name, sources.names, n=1, cutoff=_NEAR)
+            mend = f"did you mean {near[0]}? " if near else ""
+            mend += "a series that somebody else provides is told of in monitoring.metrics"
+            yield _of_rule(rule, "unknown-metric", f"{rule.name} reads {name}, which nothing here provides", mend)
+
+
+def _times(rule: Rule, query: Query, monitoring: Monitoring) -> Problems:
+    if query.reach > monitoring.retention:
+        what = f"{rule.name} looks back {query.reach.text}, and Prometheus keeps {monitoring.retention.text} of samples"
+        yield _of_rule(rule, "beyond-retention", what, "shorten it, or raise monitoring.retention")
+    for window in query.windows:
+        recorded = ":" in window.series
+        every = monitoring.evaluation_interval if recorded else monitoring.scrape_interval
+        if window.length.seconds < _SAMPLES * every.seconds:
+            what = f"{rule.name} takes a rate over {window.length.text}, and a sample comes every {every.text}"
+            mend = f"take {Duration(_SAMPLES * every.seconds).text} or more: one lost sample must not silence it"
+            yield _of_rule(rule, "short-range", what, mend)
 
 
 def _panels(value: Value) -> Iterator[str]:

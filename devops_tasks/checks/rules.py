@@ -1,20 +1,17 @@
 """Prometheus rules as they stand on disk: alerts, recorded series, what their expressions ask.
 
-Lives here: reading rule files and PromQL. Must not: judging. The PromQL parser is imported when it is first asked.
+Lives here: reading rule files. Must not: judging.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from devops_tasks.checks.cluster import items, kind_of, labels_of
 from devops_tasks.checks.documents import Document
 from devops_tasks.errors import KeyPath
+from devops_tasks.promql import Node, bare, kind, parse, read_query
 from devops_tasks.units import Duration, parse_duration
-
-Node = Any
-"""A node of the PromQL parser, whose types are known only once it is imported."""
 
 
 class Rule(NamedTuple):
@@ -39,20 +36,6 @@ class Rule(NamedTuple):
             return parse_duration(str(self.document.at((*self.path, "for")) or "0s"))
         except ValueError:
             return Duration(Decimal(0))
-
-
-class Selector(NamedTuple):
-    """One selector of an expression: the series' name, and the labels that must be equal to one value."""
-
-    name: str
-    labels: Mapping[str, str]
-
-
-class Query(NamedTuple):
-    """What an expression asks: its selectors, or why it is no PromQL."""
-
-    selectors: tuple[Selector, ...]
-    fault: str = ""
 
 
 class Comparison(NamedTuple):
@@ -86,53 +69,15 @@ def _rules(document: Document, path: KeyPath) -> Iterator[Rule]:
             )
 
 
-@lru_cache(maxsize=2048)
-def read_query(expr: str) -> Query:
-    """Parse a PromQL expression."""
-    import promql_parser
-
-    found: list[Selector] = []
-
-    def visit(node: Node) -> bool:
-        if isinstance(node, promql_parser.VectorSelector):
-            found.append(_selector(node))
-        elif isinstance(node, promql_parser.MatrixSelector):
-            found.append(_selector(node.vector_selector))
-        return True
-
-    try:
-        promql_parser.walk(promql_parser.parse(expr), visit)
-    except ValueError as error:
-        return Query((), str(error).split("\n", maxsplit=1)[0])
-    return Query(tuple(dict.fromkeys(found)))
-
-
-def _selector(node: Node) -> Selector:
-    import promql_parser
-
-    matchers = node.matchers.matchers
-    equal = {each.name: each.value for each in matchers if each.op == promql_parser.MatchOp.Equal}
-    return Selector(node.name or equal.get("__name__", ""), _Labels(equal))
-
-
-class _Labels(dict[str, str]):
-    """Labels that can be compared and kept in a set."""
-
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(tuple(sorted(self.items())))
-
-
 def first_comparison(expr: str) -> Comparison | None:
     """Find what an alert compares first: the threshold is a label where the series is recorded for one threshold."""
-    import promql_parser
-
     try:
-        node: Node = promql_parser.parse(expr)
+        node = bare(parse(expr))
     except ValueError:
         return None
-    while isinstance(node, promql_parser.ParenExpr) or _joins(node):
-        node = node.expr if isinstance(node, promql_parser.ParenExpr) else node.lhs
-    if not isinstance(node, promql_parser.BinaryExpr):
+    while _joins(node):
+        node = bare(node.lhs)
+    if kind(node) != "BinaryExpr":
         return None
     side = {">": "above", ">=": "above", "<": "below", "<=": "below"}.get(str(node.op))
     threshold = _threshold(node)
@@ -140,9 +85,7 @@ def first_comparison(expr: str) -> Comparison | None:
 
 
 def _joins(node: Node) -> bool:
-    import promql_parser
-
-    return isinstance(node, promql_parser.BinaryExpr) and str(node.op) in {"and", "or", "unless"}
+    return kind(node) == "BinaryExpr" and str(node.op) in {"and", "or", "unless"}
 
 
 def _threshold(node: Node) -> Decimal | None:

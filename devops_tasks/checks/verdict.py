@@ -13,7 +13,14 @@ from devops_tasks.checks.codes import CODES, Code, severity
 from devops_tasks.checks.commands import Known, check_commands, check_traffic
 from devops_tasks.checks.documents import Document, read_documents
 from devops_tasks.checks.links import Exists, check_kustomizations, check_links, check_mentions, parent_paths
-from devops_tasks.checks.monitoring import Watched, check_alerts, check_jobs, check_prometheus, check_queries
+from devops_tasks.checks.monitoring import (
+    Watched,
+    check_alerts,
+    check_flow,
+    check_jobs,
+    check_prometheus,
+    check_queries,
+)
 from devops_tasks.checks.objects import check_objects
 from devops_tasks.checks.residue import check_residue, texts_of
 from devops_tasks.checks.rules import Rule, read_rules
@@ -27,7 +34,7 @@ from devops_tasks.spec import Spec
 __all__ = ["CODES", "Bundle", "Code", "Exists", "Shell", "Undecided", "Verdict", "judge_bundle", "severity"]
 
 
-_OF_OTHERS = frozenset({"unknown-object", "selector", "port", "scrape", "unknown-series"})
+_OF_OTHERS = frozenset({"unknown-object", "selector", "port", "scrape", "unknown-series", "unknown-metric"})
 """What may be no fault of the file that it is found in: a file that cannot be read may hold what is missing."""
 
 
@@ -82,6 +89,7 @@ def _names(bundle: Bundle, files: Mapping[str, str], documents: list[Document], 
     yield from check_commands(files, _known(bundle.spec, cluster))
     yield from check_traffic(cluster)
     yield from check_queries(files, documents, rules, watched)
+    yield from check_flow(bundle.spec, documents, rules, watched)
     yield from check_alerts(rules, files, watched)
     yield from check_prometheus(documents, exists)
     yield from check_jobs(cluster, documents, scraped)
@@ -99,7 +107,8 @@ def _watched(spec: Spec) -> Watched:
     namespaces = {spec.platform.namespaces.staging, spec.platform.namespaces.production, spec.monitoring.namespace}
     own = {store.namespace for group in (spec.databases, spec.caches) for store in group if store.namespace}
     queries = "\n".join(alert.query for alert in spec.alerts if alert.query)
-    return Watched(services, services | stores | {spec.feature.slug}, frozenset(namespaces | own), queries)
+    provided = frozenset(each.name for each in spec.monitoring.metrics)
+    return Watched(services, services | stores | {spec.feature.slug}, frozenset(namespaces | own), queries, provided)
 
 
 def _scraped(spec: Spec) -> frozenset[str]:

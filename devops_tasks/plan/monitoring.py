@@ -19,7 +19,15 @@ from devops_tasks.plan.alerts import (
 )
 from devops_tasks.plan.blindness import metrics_missing, targets_missing, watchdog
 from devops_tasks.plan.dashboard import Dashboard, link_panels, plan_dashboard
-from devops_tasks.plan.recordings import Need, RecordingGroup, SourceSeries, plan_needs, plan_recordings, plan_sources
+from devops_tasks.plan.recordings import (
+    Need,
+    RecordingGroup,
+    SourceSeries,
+    plan_needs,
+    plan_provided,
+    plan_recordings,
+    plan_sources,
+)
 from devops_tasks.plan.rule_tests import RuleTests, plan_rule_tests
 from devops_tasks.plan.runbooks import Page, plan_page
 from devops_tasks.plan.scraping import Routing, Scraping, plan_routing, plan_scraping
@@ -94,7 +102,7 @@ def plan_monitoring(spec: Spec) -> Monitoring:
         "criteria": [_criterion(row, by_row.get(id(row))) for row in criteria],
         "metric_rows": [metric_row(row, by_row.get(id(row))) for row in rows],
         "rule_tests": plan_rule_tests(alerts, missing),
-        "rule_needs": plan_needs(subjects, every),
+        "rule_needs": [*plan_needs(subjects, every), *plan_provided(spec)],
         "scraping": plan_scraping(spec, subjects),
         "routing": plan_routing(spec),
         "dashboard": dashboard,

@@ -8,6 +8,7 @@ from devops_tasks.metrics import fill
 from devops_tasks.metrics.forms import FAMILIES, Family
 from devops_tasks.plan.alerts import Row, family_of, instrumented, level, row_words
 from devops_tasks.plan.subjects import Subject
+from devops_tasks.spec import SourceMetric, Spec
 
 _ALWAYS = {
     "api": ("traffic", "latency", "cpu", "memory"),
@@ -96,6 +97,20 @@ def plan_needs(subjects: list[Subject], rows: list[Row]) -> list[Need]:
         for name in _families(subject, rows):
             needs += [need for need in _needs(subject, name, _readers(subject, name, rows)) if need not in needs]
     return needs
+
+
+def plan_provided(spec: Spec) -> list[Need]:
+    """List the series that the spec's own queries read, which somebody must provide as well."""
+    return [
+        {"service": spec.feature.slug, "who": "whoever exposes it", "what": _provided(each)}
+        for each in spec.monitoring.metrics
+    ]
+
+
+def _provided(metric: SourceMetric) -> str:
+    labels = ", ".join(metric.labels)
+    carried = f" with the label{'s' if len(metric.labels) > 1 else ''} {labels}" if labels else ""
+    return f"the series {metric.name}{carried}"
 
 
 def _needs(subject: Subject, name: str, readers: list[Row]) -> Iterator[Need]:
