@@ -11,7 +11,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test soak check docs golden bench build clean
+.PHONY: help setup demo test mutants soak check docs golden bench build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ build/grafana/.ready: tests/grafana/package-lock.json tools/install-grafana-type
 
 test: setup build/grafana/.ready ## run every test, with the real tools
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+mutants: setup ## every wrong rule against the tests that its bundle carries, for the examples and some random specs
+	MUTANTS=all $(BIN)/python -m pytest -q tests/test_rule_mutants.py $(ARGS)
 
 soak: setup ## the long runs: many random specs through every tool, many broken ones, many examples of each property
 	SPECS=60 FUZZ=3000 HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -n auto tests/test_matrix.py \

@@ -11,7 +11,7 @@ from typing import TypedDict
 
 from devops_tasks.plan.alerts import AlertPlan, Condition, exact
 from devops_tasks.plan.recordings import SourceSeries
-from devops_tasks.units import Duration, plain
+from devops_tasks.units import Duration, parse_duration, plain
 
 _MINUTE = 60
 _SHORTEST = 15
@@ -19,6 +19,8 @@ _MOST_STEPS = 240
 _NEAR = Decimal("0.001")
 _SECONDS = ((1, "1s"), (60, "1m 0s"), (3600, "1h 0m 0s"), (86400, "1d 0h 0m 0s"))
 _UNITS = {"humanizePercentage": "%", "humanizeDuration": "s"}
+_OTHER = "another."
+_LABEL = re.compile(r'(\w+)="([^"]*)"')
 _SILENT = 'count(ALERTS{alertstate="firing",metric!~"targets|series|watchdog"}) or vector(0)'
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 
@@ -130,6 +132,8 @@ def _threshold_cases(alerts: list[AlertPlan], step: int) -> list[Case]:
     at = [_series(alert["conditions"][0], _short_of(alert["conditions"][0]), wait, step) for alert in alerts]
     beyond = [_series(alert["conditions"][0], _beyond(alert["conditions"][0]), wait, step) for alert in alerts]
     clean = [_series(alert["conditions"][0], _clean(alert)[0], wait, step) for alert in alerts]
+    far = [_series(alert["conditions"][0], _far(alert["conditions"][0]), wait, step) for alert in alerts]
+    others = [series for alert in alerts for series in _others(alert, wait, step)]
     few = [_series(alert["conditions"][0], _beyond(alert["conditions"][0]), wait, step) for alert in guarded]
     cases = [
         _case(f"{service}: silent at each threshold", [*at, *met], [_expect(alert, wait, 0) for alert in alerts]),
@@ -139,8 +143,13 @@ def _threshold_cases(alerts: list[AlertPlan], step: int) -> list[Case]:
             [expected for alert in alerts for expected in _rising(alert, step)],
         ),
         _case(
+            f"{service}: silent far from each threshold, whatever others do",
+            list({each["series"]: each for each in [*far, *met, *others]}.values()),
+            [_expect(alert, wait, 0) for alert in alerts],
+        ),
+        _case(
             f"{service}: what each alert says",
-            [*clean, *met],
+            [*clean, *_guards(alerts, wait, step, _plenty)],
             fired=[
                 _fired(alert, [alert["conditions"][0]["labels"]], _clean(alert)[1], _end(alert, step))
                 for alert in alerts
@@ -149,9 +158,52 @@ def _threshold_cases(alerts: list[AlertPlan], step: int) -> list[Case]:
     ]
     if guarded:
         silent = [_expect(alert, wait, 0) for alert in guarded]
-        few += _guards(guarded, wait, step, _short_of)
+        few += [*_guards(guarded, wait, step, _short_of), *_other_colours(guarded, wait, step)]
         cases.append(_case(f"{service}: a few events are no alarm", few, silent))
+    kept = [alert for alert in alerts if alert["keep_firing_for"]]
+    if kept:
+        cases.append(_kept_case(service, kept, wait, step))
     return cases
+
+
+def _kept_case(service: str, alerts: list[AlertPlan], wait: int, step: int) -> Case:
+    """Let each alert fire, and then its value be good again."""
+    passed, longest = wait // step, max(_kept(alert, step) for alert in alerts) // step
+    series: list[Series] = [
+        {"series": _named(condition), "values": f"{_beyond(condition)}+0x{passed} {_far(condition)}+0x{longest}"}
+        for condition in (alert["conditions"][0] for alert in alerts)
+    ]
+    expected = [
+        _expect(alert, wait + step + _kept(alert, step) - early, int(early > 0))
+        for alert in alerts
+        for early in (step, 0)
+    ]
+    guards = _guards(alerts, wait + longest * step, step, _plenty)
+    return _case(f"{service}: what asks for a rollback does so a while longer", [*series, *guards], expected)
+
+
+def _kept(alert: AlertPlan, step: int) -> int:
+    """Count the seconds of evaluations for which an alert goes on once its value is good again."""
+    return -(-int(parse_duration(alert["keep_firing_for"] or "0s").seconds) // step) * step
+
+
+def _others(alert: AlertPlan, wait: int, step: int) -> list[Series]:
+    """Give the series of others, beyond the threshold and with events enough."""
+    first = alert["conditions"][0]
+    return [
+        _series({**each, "labels": {**each["labels"], name: _OTHER}}, value, wait, step)
+        for name in dict(_LABEL.findall(first["selector"]))
+        for each, value in ((first, _beyond(first)), *((guard, _plenty(guard)) for guard in alert["conditions"][1:]))
+    ]
+
+
+def _other_colours(alerts: list[AlertPlan], wait: int, step: int) -> list[Series]:
+    """Give the other colour events enough, which must not count for the first."""
+    guards = [guard for alert in alerts for guard in alert["conditions"][1:] if "colour" in guard["labels"]]
+    return [
+        _series({**guard, "labels": {**guard["labels"], "colour": "blue"}}, _plenty(guard), wait, step)
+        for guard in {_named(guard): guard for guard in guards}.values()
+    ]
 
 
 def _guards(alerts: list[AlertPlan], wait: int, step: int, value: Callable[[Condition], str]) -> list[Series]:
@@ -176,12 +228,19 @@ def _end(alert: AlertPlan, step: int) -> str:
 
 def _targets_cases(alert: AlertPlan, step: int) -> list[Case]:
     wait, name, labels = _wait(alert, step), alert["name"], alert["labels"]
-    up = f'up{{namespace="{labels["namespace"]}",job="{labels["job"]}",pod="{labels["job"]}-0"}}'
+    up, *others = [
+        f'up{{namespace="{namespace}",job="{job}",pod="{labels["job"]}-0"}}'
+        for namespace, job in (
+            (labels["namespace"], labels["job"]),
+            (_OTHER, labels["job"]),
+            (labels["namespace"], _OTHER),
+        )
+    ]
     return [
         _case(f"{name}: silent while a target is up", [_values(up, "1", wait, step)], [_expect(alert, wait, 0)]),
         _case(
-            f"{name}: fires when every target is down",
-            [_values(up, "0", wait, step)],
+            f"{name}: fires when every target is down, whatever others do",
+            [_values(up, "0", wait, step), *(_values(other, "1", wait, step) for other in others)],
             [_expect(alert, wait - step, 0)],
             [_fired(alert, [{}], "1", _end(alert, step))],
         ),
@@ -192,14 +251,13 @@ def _targets_cases(alert: AlertPlan, step: int) -> list[Case]:
 def _metrics_cases(alert: AlertPlan, sources: list[SourceSeries], step: int) -> list[Case]:
     wait, name = _wait(alert, step), alert["name"]
     there = [_values(source["sample"], "1", wait, step) for source in sources]
-    missing = [
-        {"series": source["metric"], **dict(re.findall(r'(\w+)="([^"]*)"', source["selector"]))} for source in sources
-    ]
+    alike = [_values(_unlike(source), "1", wait, step) for source in sources if _unlike(source) != source["sample"]]
+    missing = [{"series": source["metric"], **dict(_LABEL.findall(source["selector"]))} for source in sources]
     return [
         _case(f"{name}: silent while every series is there", there, [_expect(alert, wait, 0)]),
         _case(
             f"{name}: names each series that is missing",
-            [],
+            list({each["series"]: each for each in alike}.values()),
             [_expect(alert, wait - step, 0)],
             [
                 _fired(
@@ -211,6 +269,13 @@ def _metrics_cases(alert: AlertPlan, sources: list[SourceSeries], step: int) -> 
             ],
         ),
     ]
+
+
+def _unlike(source: SourceSeries) -> str:
+    """Take from a sample the labels that are selected by more than one value: then it is another series."""
+    equal = dict(_LABEL.findall(source["selector"]))
+    kept = [f'{name}="{value}"' for name, value in _LABEL.findall(source["sample"]) if name in equal]
+    return f"{source['metric']}{{{','.join(kept)}}}"
 
 
 def _case(
@@ -265,6 +330,16 @@ def _beyond(condition: Condition) -> str:
     limit = exact(condition["limit"])
     near = limit * _NEAR or _NEAR
     return plain(limit - near if condition["sign"] == "<" else limit + near)
+
+
+def _far(condition: Condition) -> str:
+    """Give a value far on the good side."""
+    limit = exact(condition["limit"])
+    return plain(limit * 2 + 1 if condition["sign"] == "<" else min(limit - 1, Decimal(0)))
+
+
+def _plenty(condition: Condition) -> str:
+    return plain(exact(condition["limit"]) * 10)
 
 
 def _short_of(condition: Condition) -> str:
