@@ -103,6 +103,15 @@ NEVER = {
     "buckets on the side of one": (
         "http_request_duration_seconds_count / on (job) group_left () http_request_duration_seconds_bucket"
     ),
+    "one that is left out": 'up{job!="api"} and up{job="api"}',
+    "a label that must not be empty": 'sum by (server) (pg_settings_max_connections{server!=""}) / sum(up)',
+    "a label with a pattern": 'sum by (server) (pg_settings_max_connections{server=~".+"}) / sum(up)',
+    "a label with alternatives": 'sum by (server) (pg_settings_max_connections{server=~"a|b"}) / sum(up)',
+    "a condition after another": 'up and up{job="api"} and up{job="indexer"}',
+    "a label that was matched on": (
+        'tried_total * on (kind) group_left () max by (kind) (tried_total{kind="a"}) '
+        'and on (kind) tried_total{kind="b"}'
+    ),
     "beside something that is well": "up > 0 or sum by (job) (up) / sum(up)",
     "without a label on one side": "sum without (datid, datname) (pg_stat_database_numbackends) "
                                    "/ sum without (datid) (pg_stat_database_numbackends)",
@@ -148,7 +157,8 @@ MEETS = {
     "one value of all": "vector(1) and absent(sum(up) > 5)",
     "nothing to match on": "up * on () group_left () sum(up)",
     "a label that is replaced by a part of another": (
-        'label_replace(sum by (pod) (up), "colour", "$1", "pod", "api-(blue|green)-.+") * on (colour) up'
+        'label_replace(sum by (pod) (up), "colour", "$1", "pod", "api-(blue|green)-.+") '
+        '* on (colour) sum by (colour) (up{colour="green"})'
     ),
     "a label that may be replaced": (
         'label_replace(sum(up), "a", "1", "b", "x") + label_replace(sum(up), "a", "2", "b", "y")'
@@ -158,6 +168,14 @@ MEETS = {
         "sum by (database) (up) * on (database) group_left (server) pg_settings_max_connections "
         'and on (server) pg_settings_max_connections{server="a"}'
     ),
+    "what absence tells of a label that is asked for twice": 'absent(up{job="api",job=~"a.*"}) and sum(up)',
+    "buckets beside what is none": (
+        "histogram_quantile(0.9, http_request_duration_seconds_bucket or http_request_duration_seconds_count)"
+    ),
+    "a label that another installation adds": 'sum by (node) (up{node="a"})',
+    "two labels that may both be empty": "sum by (server) (pg_settings_max_connections) / sum(up)",
+    "a pattern that the empty text matches": 'sum by (server) (pg_settings_max_connections{server=~".*"}) / sum(up)',
+    "a name that may be absent": 'sum by (server) (pg_settings_max_connections{server!="a"}) / sum(up)',
     "the largest few": "topk(3, up) and up",
     "another series of an exporter": 'pg_stat_activity_count{state="idle"} / on (database) pg_settings_max_connections',
     "an alert": 'ALERTS{alertstate="firing"} and on (service) ALERTS{severity="critical"}',
@@ -293,6 +311,10 @@ LABELS = {
     "a label of an application's series, when all are told": (
         "sum by (job) (rate(http_requests_total{tenant='a'}[5m]))",
         [[], ["never-selects"], []],
+    ),
+    "what is told of a known series adds to it": (
+        "sum by (status_code) (http_requests_total) / sum(http_requests_total)",
+        [["never-meets"]] * 3,
     ),
     "a label that is told is carried by every sample": (
         "sum by (tenant) (http_requests_total) / sum(http_requests_total)",
