@@ -102,9 +102,11 @@ def _criteria(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
     return list(CRITERIA if serves else WORKER_CRITERIA)
 
 
-def _buckets(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
+def _buckets(root: dict[str, Tree], item: dict[str, Tree]) -> Tree:
     rows = [*ALERT_ROWS, *root["rollback"]["criteria"], *root["alerts"]]
     limits = [units.parse_quantity(row["above"]) for row in rows if row["metric"] == "latency_p95" and "above" in row]
+    if "slo" in item and "latency" in item["slo"]:
+        limits.append(units.parse_duration(item["slo"]["latency"]["below"]))
     thresholds = {limit for limit in limits if isinstance(limit, units.Duration) and limit.seconds}
     bounds = {units.parse_duration(text) for text in USUAL_BUCKETS} | thresholds
     last = max(bounds)

@@ -6,7 +6,7 @@ Lives here: rules over a complete, typed spec. A contradiction that leaves a cor
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +14,7 @@ from devops_tasks.defaults import ALERT_ROWS, TASK_IDS, default_severity
 from devops_tasks.errors import Fault, KeyPath
 from devops_tasks.fields import UnreadError, nearest
 from devops_tasks.metrics import METRICS, parse_threshold
+from devops_tasks.metrics.objectives import BURNS
 from devops_tasks.promql import read_query
 from devops_tasks.spec import (
     Alert,
@@ -30,7 +31,7 @@ from devops_tasks.spec import (
     Spec,
     Task,
 )
-from devops_tasks.units import Duration, Quantity, Share, parse_duration, schedule
+from devops_tasks.units import Duration, Quantity, Share, parse_duration, plain, schedule
 
 Faults = Iterator[Fault]
 _LONGEST_WAIT = 86_400
@@ -42,6 +43,8 @@ _Named = Service | Database | Cache | Queue | ExternalService
 _COLOURS = ("blue", "green")
 _HOUR_SECONDS = 3600
 _DAY_SECONDS = 86400
+_PERCENT_PLACES = Decimal("0.0001")
+"""Two places of a percent."""
 DEFAULT_DENY = "default-deny"
 SECRETS_FOLDER = "/etc/secrets"
 """Where a container finds its secrets, one file each."""
@@ -404,6 +407,59 @@ def _limits(spec: Spec, service: Service) -> Iterator[Duration]:
                 yield row.above
     with suppress(UnreadError):
         yield from _default_latency(spec, service)
+    with suppress(UnreadError):
+        if service.slo and service.slo.latency:
+            yield service.slo.latency.below
+
+
+def _objectives(_spec: Spec, service: Service, path: KeyPath) -> Faults:
+    slo = service.slo
+    if slo is None:
+        return
+    if slo.availability is None and slo.latency is None:
+        yield Fault((*path, "slo"), "says neither availability nor latency", "add one of them", "missing-key")
+    if service.metrics.convention == "none":
+        what = "a service without metrics has nothing to judge an objective by"
+        yield Fault((*path, "slo"), what, "leave slo out, or write metrics.convention: prometheus", "contradiction")
+    if service.kind == "worker" and slo.latency is not None:
+        what = "a worker answers no requests"
+        yield Fault((*path, "slo", "latency"), what, "leave it out", "contradiction")
+
+
+def _feasible(_spec: Spec, service: Service, path: KeyPath) -> Faults:
+    """Ask of each objective that the fastest burn can be seen: at 90%, 14.4 times its budget is more than all."""
+    slo = service.slo
+    if slo is not None:
+        yield from _readable(_objective(slo.availability, (*path, "slo", "availability")))
+        if slo.latency is not None:
+            yield from _readable(_objective(slo.latency.objective, (*path, "slo", "latency", "objective")))
+
+
+def _objective(objective: Share | None, path: KeyPath) -> Faults:
+    fastest = max(burn.factor for burn in BURNS)
+    if objective is not None and objective.ratio >= 1:
+        what = f"{objective.text} leaves no budget: the first failure would break it"
+        yield Fault(path, what, "99.9% is usual", "out-of-range")
+    elif objective is not None and fastest * (1 - objective.ratio) >= 1:
+        lowest = Share((1 - 1 / fastest).quantize(_PERCENT_PLACES, ROUND_CEILING)).text
+        what = (
+            f"{objective.text} allows so much that the alert on {plain(fastest)} times its budget could never fire: "
+            "no more than all can fail"
+        )
+        yield Fault(path, what, f"write {lowest} or more", "out-of-range")
+
+
+def _judged(spec: Spec, service: Service, path: KeyPath) -> Faults:
+    if service.slo is None:
+        return
+    window, place = service.slo.window, (*path, "slo", "window")
+    longest = max(parse_duration(burn.long) for burn in BURNS)
+    if window.seconds % _DAY_SECONDS or window < longest:
+        what = f"{window.text} is no number of whole days from {longest.text} on, the longest that an alert looks at"
+        yield Fault(place, what, "30d is usual", "out-of-range")
+    if window > spec.monitoring.retention:
+        what = f"{window.text} are longer than Prometheus keeps samples ({spec.monitoring.retention.text})"
+        yield Fault(place, what, "shorten it, or raise monitoring.retention", "contradiction")
 
 
 def _default_latency(spec: Spec, service: Service) -> Iterator[Duration]:
@@ -510,6 +566,9 @@ ITEM_RULES: dict[tuple[str, ...], tuple[Callable[[Spec, Any, KeyPath], Faults], 
         _public,
         _buckets,
         _bounds,
+        _objectives,
+        _feasible,
+        _judged,
     ),
     ("databases",): (_sizes, _backup, _bucket, _aws_backup),
     ("rollback", "criteria"): (_criterion, *_ROW_RULES),

@@ -330,6 +330,22 @@ class Production(Record):
     autoscaling: Autoscaling | None = key(switchable(Autoscaling), "The autoscaler, or none", default={})
 
 
+class LatencyObjective(Record):
+    """How many requests shall be answered in time."""
+
+    objective: Share = key(SHARE, "The share of requests that shall be answered in time", required=True, example="99%")
+    below: Duration = key(LATENCY, "The time in which they shall be answered", required=True, example="500ms")
+
+
+class Objectives(Record):
+    """The service level objectives of a service, and the time over which they are judged."""
+
+    availability: Share | None = key(SHARE, "The share of requests, or of a worker's jobs, that shall not fail",
+                                     example="99.9%")  # fmt: skip
+    latency: LatencyObjective | None = key(nested(LatencyObjective), "How many requests shall be answered in time")
+    window: Duration = key(SPAN, "The time over which the objectives are judged", default="30d")
+
+
 class Service(Record):
     """One deployable."""
 
@@ -348,7 +364,7 @@ class Service(Record):
     requests_per_second: int | None = key(integer(1, 10**9), "Requests a second of the whole service", undecided=True)
     latency_buckets: tuple[Duration, ...] = key(listing(LATENCY, least=1), "The bounds of its latency histogram",
                                                 derived=True)  # fmt: skip
-    slo: str | None = key(WORDS, "Service level objectives", later=True)
+    slo: Objectives | None = key(nested(Objectives), "Its service level objectives")
     config: dict[str, str] = key(entries(SETTING, PARAGRAPH), "Plain settings, as environment variables", default={})
     secrets: tuple[str, ...] = key(
         listing(SECRET, distinct=True), "The names of its secrets, never their values", derived=True

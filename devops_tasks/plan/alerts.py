@@ -21,7 +21,7 @@ KEEP_FIRING = parse_duration("5m")
 _ACTIONS = {"critical": "Page on-call", "warning": "Alert team", "info": "Review"}
 _APPLICATION = frozenset({"traffic", "latency", "baseline", "jobs", "db_latency", "auth"})
 _ORDER = {row["metric"]: position for position, row in enumerate(ALERT_ROWS)}
-LABELS = ("namespace", "pod", "container", "job", "colour", "threshold", "database", "service", "queue", "le")
+LABELS = ("namespace", "pod", "container", "job", "colour", "threshold", "database", "service", "queue", "le", "slo")
 """The labels that the name of a recorded series may begin with."""
 
 
@@ -160,13 +160,17 @@ def row_words(row: Row) -> dict[str, str]:
         "value": value,
         "unit": notations.get("unit", ""),
         "unit_seconds": notations.get("unit_seconds", "1"),
-        "le": f'le="{value}"' if "." in value else f'le=~"{value}(\\\\.0)?"',
-        "le_sample": f'le="{value}"',
+        **bound_words(value),
         "queue": row.subject.queues[0]["queue"] if row.subject.queues else "",
         "by": "_colour" if coloured else "",
         "of_colour": " to {{ $labels.colour }}" if coloured else "",
         **_printing(row.threshold),
     }
+
+
+def bound_words(value: str) -> dict[str, str]:
+    """Give the selector of a histogram's bound, which Prometheus 3 writes as ``1.0`` where others write ``1``."""
+    return {"le": f'le="{value}"' if "." in value else f'le=~"{value}(\\\\.0)?"', "le_sample": f'le="{value}"'}
 
 
 def threshold_words(row: Row) -> str:
@@ -266,8 +270,12 @@ def conditions_text(conditions: list[Condition]) -> str:
     first, *guards = [f"{each['series']}{{{each['selector']}}} {each['sign']} {each['limit']}" for each in conditions]
     if not guards:
         return first
-    shared = ", ".join(name for name in level(conditions[0]["series"]) if name in level(conditions[1]["series"]))
-    return f"  {first}\nand on ({shared})\n  {guards[0]}"
+    return f"  {first}" + "".join(f"\nand on ({_shared(conditions)})\n  {guard}" for guard in guards)
+
+
+def _shared(conditions: list[Condition]) -> str:
+    """Name the labels by which a value meets its guards, which all carry the same."""
+    return ", ".join(name for name in level(conditions[0]["series"]) if name in level(conditions[1]["series"]))
 
 
 def level(series: str) -> tuple[str, ...]:
@@ -389,13 +397,14 @@ def _conditions(row: Row, words: dict[str, str]) -> list[Condition]:
     if form is CUSTOM_FORM and isinstance(row.threshold, Rate) and row.threshold.unit != "s":
         limit = f"{limit} / {row.threshold.unit_seconds}"
     sign = ">" if row.side == "above" else "<"
-    conditions = [_condition(fill(form.series, words), sign, limit, words)]
+    conditions = [condition(fill(form.series, words), sign, limit, words)]
     if form.guard:
-        conditions.append(_condition(fill(form.guard, words), ">=", GUARD_EVENTS, words))
+        conditions.append(condition(fill(form.guard, words), ">=", GUARD_EVENTS, words))
     return conditions
 
 
-def _condition(series: str, sign: str, limit: str, words: dict[str, str]) -> Condition:
+def condition(series: str, sign: str, limit: str, words: dict[str, str]) -> Condition:
+    """Plan one comparison of a recorded series, with the labels that its name says it carries."""
     known = {
         "namespace": words["namespace"],
         "container": words["service"],
@@ -403,6 +412,7 @@ def _condition(series: str, sign: str, limit: str, words: dict[str, str]) -> Con
         "threshold": words["value"],
         "database": words.get("database", ""),
         "service": words["service"],
+        "slo": words.get("slo", ""),
     }
     fixed = {name: known[name] for name in level(series) if name in known}
     varying = {"colour": "green", "pod": f"{words.get('deployment', '')}-0", "queue": words.get("queue", "")}

@@ -7,6 +7,7 @@ from devops_tasks.metrics import METRICS, fill
 from devops_tasks.metrics.forms import FORMS
 from devops_tasks.plan import undecided
 from devops_tasks.plan.alerts import AlertPlan, Row, exact, form_of, level, row_words
+from devops_tasks.plan.objectives import Drawn
 from devops_tasks.plan.subjects import Subject
 from devops_tasks.spec import Spec
 from devops_tasks.units import plain
@@ -29,7 +30,7 @@ class Target(TypedDict):
 
 
 class Panel(TypedDict):
-    """One panel, placed."""
+    """One panel, placed; ``signed`` lets it show what is below 0."""
 
     id: int
     type: str
@@ -39,6 +40,7 @@ class Panel(TypedDict):
     targets: list[Target]
     threshold: str | None
     bad: str
+    signed: bool
     x: int
     y: int
     w: int
@@ -67,14 +69,14 @@ class _Draft(TypedDict):
 
 
 def plan_dashboard(spec: Spec, subjects: list[Subject], watched: list[tuple[Row, AlertPlan]],
-                   alerts: list[AlertPlan]) -> Dashboard:  # fmt: skip
+                   objectives: list[Drawn], alerts: list[AlertPlan]) -> Dashboard:  # fmt: skip
     """Plan the panels subject by subject, each under a heading of its own."""
     namespaces = spec.platform.namespaces
     panels: list[Panel] = []
     top = 0
     for subject in subjects:
         drafts = [*_overview(subject, alerts), *_unwatched(subject, watched), *_thresholds(subject, watched)]
-        drafts += _blind(subject, alerts)
+        drafts += [*_objectives(subject, objectives), *_blind(subject, alerts)]
         panels.append(_heading(len(panels) + 1, subject.name, top))
         for position, draft in enumerate(drafts):
             row, column = divmod(position, _COLUMNS // _WIDTH)
@@ -160,6 +162,13 @@ def _unwatched(subject: Subject, watched: list[tuple[Row, AlertPlan]]) -> Iterat
             yield _draft(known.title, f"No alert watches this of {subject.name}.", form.panel_unit, series)
 
 
+def _objectives(subject: Subject, objectives: list[Drawn]) -> Iterator[_Draft]:
+    for each in objectives:
+        if each["subject"] == subject.key:
+            yield _draft(each["title"], each["description"], "percentunit", each["series"], each["alert"],
+                         each["threshold"], each["bad"])  # fmt: skip
+
+
 def _selected(series: str, words: dict[str, str]) -> str:
     service = words["service"]
     fixed = {"namespace": "$namespace", "job": service, "container": service, "service": service,
@@ -216,6 +225,7 @@ def _placed(draft: _Draft, number: int, left: int, top: int) -> Panel:
         "targets": targets,
         "threshold": draft["threshold"],
         "bad": draft["bad"],
+        "signed": draft["threshold"] == "0",
         "x": left,
         "y": top,
         "w": _WIDTH,

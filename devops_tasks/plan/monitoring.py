@@ -14,11 +14,26 @@ from devops_tasks.plan.alerts import (
     plan_alert,
     plan_criteria_rows,
     plan_rows,
+    row_words,
     threshold_words,
     unique,
 )
 from devops_tasks.plan.blindness import metrics_missing, targets_missing, watchdog
 from devops_tasks.plan.dashboard import Dashboard, link_panels, plan_dashboard
+from devops_tasks.plan.objectives import (
+    Burning,
+    Objective,
+    ObjectivePlan,
+    burning_name,
+    draw_objectives,
+    objective_needs,
+    objective_source,
+    plan_burning,
+    plan_burning_alert,
+    plan_objective,
+    plan_objective_recordings,
+    plan_objectives,
+)
 from devops_tasks.plan.recordings import (
     Need,
     RecordingGroup,
@@ -35,8 +50,8 @@ from devops_tasks.plan.subjects import Subject, plan_subjects
 from devops_tasks.spec import Spec
 from devops_tasks.units import Notations
 
-_GROUPS = {"threshold": "alerts", "rollback": "rollback", "targets": "blindness", "series": "blindness",
-           "watchdog": "watchdog"}  # fmt: skip
+_GROUPS = {"threshold": "alerts", "rollback": "rollback", "objective": "objectives", "targets": "blindness",
+           "series": "blindness", "watchdog": "watchdog"}  # fmt: skip
 
 
 class AlertGroup(TypedDict):
@@ -71,6 +86,7 @@ class Monitoring(TypedDict):
     recording_groups: list[RecordingGroup]
     criteria: list[CriterionPlan]
     metric_rows: list[MetricRow]
+    objectives: list[ObjectivePlan]
     rule_tests: RuleTests
     rule_needs: list[Need]
     scraping: Scraping
@@ -84,25 +100,29 @@ class Monitoring(TypedDict):
 def plan_monitoring(spec: Spec) -> Monitoring:
     """Plan everything under ``monitoring/`` and ``runbooks/alerts/``, and what the document says of it."""
     subjects = plan_subjects(spec)
+    objectives = plan_objectives(spec, subjects)
     rows, criteria = plan_rows(spec), plan_criteria_rows(spec)
     every = [*rows, *criteria]
-    sources = {subject.key: plan_sources(subject, every) for subject in subjects}
-    watched, blind = _named(spec, every, subjects, sources)
-    bare = sorted([*(alert for _, alert in watched), *blind], key=lambda alert: _place(alert, subjects))
-    dashboard = plan_dashboard(spec, subjects, watched, bare)
+    sources = {subject.key: _sources(subject, every, objectives) for subject in subjects}
+    watched, burning, blind = _named(spec, every, subjects, sources, objectives)
+    told = [*(alert for _, alert in watched), *(alert for _, alert in burning), *blind]
+    bare = sorted(told, key=lambda alert: _place(alert, subjects))
+    dashboard = plan_dashboard(spec, subjects, watched, list(draw_objectives(objectives, burning)), bare)
     alerts = link_panels(spec, dashboard, bare)
     by_row = {id(row): alert for row, alert in watched}
-    by_name = {alert["name"]: row for row, alert in watched}
+    words = {alert["name"]: row_words(row) for row, alert in watched}
+    words |= {alert["name"]: each.words for each, alert in burning}
     missing = {alert["name"]: sources[alert["subject"]] for alert in alerts if alert["kind"] == "series"}
     return {
         "alerts": alerts,
         "alert_groups": _groups(alerts),
-        "alert_pages": [plan_page(spec, alert, by_name.get(alert["name"]), subjects) for alert in alerts],
-        "recording_groups": plan_recordings(subjects, every),
+        "alert_pages": [plan_page(spec, alert, words.get(alert["name"], {}), subjects) for alert in alerts],
+        "recording_groups": plan_recordings(subjects, every, plan_objective_recordings(objectives)),
         "criteria": [_criterion(row, by_row.get(id(row))) for row in criteria],
         "metric_rows": [metric_row(row, by_row.get(id(row))) for row in rows],
+        "objectives": [plan_objective(each, burning) for each in objectives],
         "rule_tests": plan_rule_tests(alerts, missing),
-        "rule_needs": [*plan_needs(subjects, every), *plan_provided(spec)],
+        "rule_needs": [*plan_needs(subjects, every), *objective_needs(objectives), *plan_provided(spec)],
         "scraping": plan_scraping(spec, subjects),
         "routing": plan_routing(spec),
         "dashboard": dashboard,
@@ -116,24 +136,37 @@ def plan_monitoring(spec: Spec) -> Monitoring:
     }
 
 
+def _sources(subject: Subject, rows: list[Row], objectives: list[Objective]) -> list[SourceSeries]:
+    """List what the alerts of a subject rest on, its objectives included."""
+    found = plan_sources(subject, rows)
+    for each in objectives:
+        source = objective_source(each)
+        if each.subject.key == subject.key and source not in found:
+            found.append(source)
+    return found
+
+
 def _named(
-    spec: Spec, rows: list[Row], subjects: list[Subject], sources: dict[str, list[SourceSeries]]
-) -> tuple[list[tuple[Row, AlertPlan]], list[AlertPlan]]:
-    rendered = [row for row in rows if instrumented(row)]
+    spec: Spec, rows: list[Row], subjects: list[Subject], sources: dict[str, list[SourceSeries]],
+    objectives: list[Objective],
+) -> tuple[list[tuple[Row, AlertPlan]], list[tuple[Burning, AlertPlan]], list[AlertPlan]]:  # fmt: skip
+    rendered, burning = [row for row in rows if instrumented(row)], plan_burning(objectives)
     scraped = [each for each in subjects if each.measured and each.kind not in {"database", "feature"}]
     seen = [each for each in subjects if sources[each.key]]
     names = unique(
         [
             *map(alert_name, rendered),
+            *map(burning_name, burning),
             *(f"{camel(each.name)}TargetsMissing" for each in scraped),
             *(f"{camel(each.name)}MetricsMissing" for each in seen),
             f"{camel(subjects[-1].name)}Watchdog",
         ]
     )
     watched = [(row, plan_alert(spec, row, next(names))) for row in rendered]
+    burned = [(each, plan_burning_alert(spec, each, next(names))) for each in burning]
     blind = [targets_missing(spec, each, next(names)) for each in scraped]
     blind += [metrics_missing(spec, each, next(names), sources[each.key]) for each in seen]
-    return watched, [*blind, watchdog(spec, subjects[-1], next(names))]
+    return watched, burned, [*blind, watchdog(spec, subjects[-1], next(names))]
 
 
 def _place(alert: AlertPlan, subjects: list[Subject]) -> tuple[int, int]:

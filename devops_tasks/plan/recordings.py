@@ -53,13 +53,17 @@ class Need(TypedDict):
     what: str
 
 
-def plan_recordings(subjects: list[Subject], rows: list[Row]) -> list[RecordingGroup]:
-    """Plan one group for each family of each subject; a group's rules stand in the order in which they build."""
+def plan_recordings(subjects: list[Subject], rows: list[Row], further: list[RecordingGroup]) -> list[RecordingGroup]:
+    """Plan one group for each family of each subject; a group's rules stand in the order in which they build.
+
+    ``further`` groups build on these.
+    """
     groups: list[RecordingGroup] = []
     for subject in subjects:
         for name in _families(subject, rows):
             rules = list(_rules(subject, FAMILIES[name], _readers(subject, name, rows)))
             groups.append({"name": f"{subject.name}.{name.partition('_r')[0]}.rules", "rules": rules})
+    groups += further
     return [_told_apart(group, groups) for group in groups if group["rules"]]
 
 

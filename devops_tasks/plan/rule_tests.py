@@ -22,6 +22,7 @@ _UNITS = {"humanizePercentage": "%", "humanizeDuration": "s"}
 _OTHER = "another."
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _SILENT = 'count(ALERTS{alertstate="firing",metric!~"targets|series|watchdog"}) or vector(0)'
+_UNMET = {">=": "a few events are no alarm", ">": "over the long window alone is no alarm"}
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 
 
@@ -96,14 +97,19 @@ def _batches(alerts: list[AlertPlan]) -> list[list[AlertPlan]]:
     """Share out alerts so that no two of a batch compare one series, which can have one value at a time only."""
     batches: list[list[AlertPlan]] = []
     for alert in alerts:
-        value = _named(alert["conditions"][0])
-        free = (batch for batch in batches if value not in [_named(each["conditions"][0]) for each in batch])
+        free = (batch for batch in batches if not any(_clash(alert, each) for each in batch))
         batch = next(free, None)
         if batch is None:
             batches.append([alert])
         else:
             batch.append(alert)
     return batches
+
+
+def _clash(alert: AlertPlan, other: AlertPlan) -> bool:
+    """Say whether one alert's value is a value or a guard of the other."""
+    (value, *guards), (another, *others) = ([_named(each) for each in one["conditions"]] for one in (alert, other))
+    return value in {another, *others} or another in guards
 
 
 def _silence_cases(alert: AlertPlan, sources: dict[str, list[SourceSeries]], step: int) -> list[Case]:
@@ -127,14 +133,12 @@ def _no_data(alerts: list[AlertPlan], step: int) -> Case:
 def _threshold_cases(alerts: list[AlertPlan], step: int) -> list[Case]:
     service = alerts[0]["service"]
     wait = max(_wait(alert, step) for alert in alerts) + step
-    guarded = [alert for alert in alerts if len(alert["conditions"]) > 1]
-    met = _guards(alerts, wait, step, _limit)
+    met = _guards(alerts, wait, step, _met)
     at = [_series(alert["conditions"][0], _short_of(alert["conditions"][0]), wait, step) for alert in alerts]
     beyond = [_series(alert["conditions"][0], _beyond(alert["conditions"][0]), wait, step) for alert in alerts]
     clean = [_series(alert["conditions"][0], _clean(alert)[0], wait, step) for alert in alerts]
     far = [_series(alert["conditions"][0], _far(alert["conditions"][0]), wait, step) for alert in alerts]
     others = [series for alert in alerts for series in _others(alert, wait, step)]
-    few = [_series(alert["conditions"][0], _beyond(alert["conditions"][0]), wait, step) for alert in guarded]
     cases = [
         _case(f"{service}: silent at each threshold", [*at, *met], [_expect(alert, wait, 0) for alert in alerts]),
         _case(
@@ -156,10 +160,12 @@ def _threshold_cases(alerts: list[AlertPlan], step: int) -> list[Case]:
             ],
         ),
     ]
-    if guarded:
-        silent = [_expect(alert, wait, 0) for alert in guarded]
-        few += [*_guards(guarded, wait, step, _short_of), *_other_colours(guarded, wait, step)]
-        cases.append(_case(f"{service}: a few events are no alarm", few, silent))
+    for sign, name in _UNMET.items():
+        guarded = [alert for alert in alerts if sign in [guard["sign"] for guard in alert["conditions"][1:]]]
+        if guarded:
+            few = [_series(alert["conditions"][0], _beyond(alert["conditions"][0]), wait, step) for alert in guarded]
+            few += [*_guards(guarded, wait, step, _met, unmet=sign), *_other_colours(guarded, wait, step)]
+            cases.append(_case(f"{service}: {name}", few, [_expect(alert, wait, 0) for alert in guarded]))
     kept = [alert for alert in alerts if alert["keep_firing_for"]]
     if kept:
         cases.append(_kept_case(service, kept, wait, step))
@@ -206,10 +212,13 @@ def _other_colours(alerts: list[AlertPlan], wait: int, step: int) -> list[Series
     ]
 
 
-def _guards(alerts: list[AlertPlan], wait: int, step: int, value: Callable[[Condition], str]) -> list[Series]:
-    """Give the guards' series; alerts may share one."""
+def _guards(
+    alerts: list[AlertPlan], wait: int, step: int, value: Callable[[Condition], str], *, unmet: str = ""
+) -> list[Series]:
+    """Give the guards' series, met but for those of one sign; alerts may share one."""
     guards = [guard for alert in alerts for guard in alert["conditions"][1:]]
-    return list({_named(guard): _series(guard, value(guard), wait, step) for guard in guards}.values())
+    values = {_named(guard): _short_of(guard) if guard["sign"] == unmet else value(guard) for guard in guards}
+    return [_values(name, value, wait, step) for name, value in values.items()]
 
 
 def _rising(alert: AlertPlan, step: int) -> list[Expected]:
@@ -322,8 +331,8 @@ def _printed(text: str, labels: dict[str, str], printed: str) -> str:
     return re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda match: labels[match[1]], text)
 
 
-def _limit(condition: Condition) -> str:
-    return plain(exact(condition["limit"]))
+def _met(condition: Condition) -> str:
+    return plain(exact(condition["limit"])) if condition["sign"] == ">=" else _beyond(condition)
 
 
 def _beyond(condition: Condition) -> str:

@@ -15,7 +15,8 @@ from devops_tasks.metrics.advice import (
     Advice,
     Check,
 )
-from devops_tasks.plan.alerts import AlertPlan, Row, row_words
+from devops_tasks.metrics.objectives import indicator
+from devops_tasks.plan.alerts import AlertPlan
 from devops_tasks.plan.subjects import Subject
 from devops_tasks.spec import Spec
 
@@ -48,10 +49,10 @@ class Page(TypedDict):
     pager: str | None
 
 
-def plan_page(spec: Spec, alert: AlertPlan, row: Row | None, subjects: list[Subject]) -> Page:
-    """Plan the runbook of an alert; ``row`` is what it watches, None for the alerts about alerts."""
+def plan_page(spec: Spec, alert: AlertPlan, own: dict[str, str], subjects: list[Subject]) -> Page:
+    """Plan the runbook of an alert; ``own`` are the words of what it watches, none for the alerts about alerts."""
     subject = next(each for each in subjects if each.key == alert["subject"])
-    words = {**_queue(subject), **(row_words(row) if row else subject.words), "alert": alert["name"]}
+    words = {**_queue(subject), **subject.words, **own, "alert": alert["name"]}
     advice = _advice(alert, subject)
     served = any(service.kind != "worker" for service in spec.services)
     return {
@@ -82,6 +83,8 @@ def _advice(alert: AlertPlan, subject: Subject) -> Advice:
     special = {"targets": TARGETS, "series": SERIES, "watchdog": WATCHDOG}
     if alert["kind"] in special:
         return special[alert["kind"]]
+    if alert["kind"] == "objective":
+        return indicator(alert["metric"].removeprefix("slo_"), subject.kind).advice
     if alert["metric"] == "cpu_utilization" and not subject.scaled:
         return CPU_BY_HAND
     return ADVICE.get(alert["metric"]) or (FEATURE if subject.kind == "feature" else CUSTOM)
