@@ -163,7 +163,21 @@ class Draft(NamedTuple):
 
 def random_spec(seed: int) -> Keys:
     """Choose a spec; every one is valid, and the same seed gives the same."""
-    return twins(seed)[0]
+    spec = twins(seed)[0]
+    chance = random.Random(f"{seed} objectives")  # noqa: S311 - chance that can be repeated, no secret
+    services = [service | _objectives(chance, service) for service in spec["services"]]
+    return spec | {"services": services}
+
+
+def _objectives(chance: random.Random, service: Keys) -> Keys:
+    """Choose objectives where they can be judged; twins have none, as hardly a number of theirs stands as it is."""
+    if service.get("metrics", {}).get("convention") == "none" or chance.random() < _SELDOM:
+        return {}
+    slo: Keys = {"availability": f"{chance.randint(9306, 9999) / 100}%", "window": f"{chance.randint(3, 14)}d"}
+    if service["kind"] != "worker":
+        bounds = service.get("latency_buckets", ["250ms", "1s"])
+        slo["latency"] = {"objective": f"0.{chance.randint(931, 999)}", "below": bounds[-2]}
+    return {"slo": slo}
 
 
 def twins(seed: int, *, rich: bool = False) -> tuple[Keys, Keys]:

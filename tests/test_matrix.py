@@ -56,3 +56,5 @@ def test_the_seeds_of_every_run_reach_what_differs_most() -> None:
     assert {spec["platform"]["pipeline"] for spec in specs} == {"github-actions", "gitlab-ci"}
     assert any(len(spec["delivery"]["steps"]) == 1 for spec in specs)
     assert any(all(service["kind"] == "worker" for service in spec["services"]) for spec in specs)
+    objectives = [service["slo"] for spec in specs for service in spec["services"] if "slo" in service]
+    assert {"latency" in each for each in objectives} == {True, False}
