@@ -13,8 +13,7 @@ from typing import Any
 from devops_tasks.defaults import ALERT_ROWS, TASK_IDS, default_severity
 from devops_tasks.errors import Fault, KeyPath
 from devops_tasks.fields import UnreadError, nearest
-from devops_tasks.metrics import METRICS, parse_threshold
-from devops_tasks.metrics.objectives import BURNS
+from devops_tasks.metrics import BURNS, METRICS, parse_threshold
 from devops_tasks.promql import read_query
 from devops_tasks.spec import (
     Alert,

@@ -67,6 +67,7 @@ def full_tree(text: str) -> dict[str, Tree]:
         {**tree["services"][0], "name": f"shop-{kind}", "kind": kind} for kind in ("api", "web", "worker")
     ]
     del tree["services"][2]["host"]
+    tree["services"][2]["slo"] = {"availability": "99.9%"}
     tree["databases"] = [{**tree["databases"][0], "name": "shop-db"}, _in_cluster(tree["databases"][0])]
     tree["caches"][0]["name"] = "shop-cache"
     tree["queues"][0]["name"] = "orders"

@@ -52,6 +52,25 @@ METRICS: dict[str, Metric] = {
 }
 
 
+class Burn(NamedTuple):
+    """How many times too fast a budget is spent, over which windows, and whom that wakes."""
+
+    factor: Decimal
+    long: str
+    short: str
+    severity: str
+    action: str
+
+
+BURNS = (
+    Burn(Decimal("14.4"), "1h", "5m", "critical", "Page on-call"),
+    Burn(Decimal(6), "6h", "30m", "critical", "Page on-call"),
+    Burn(Decimal(3), "1d", "2h", "warning", "Open a ticket"),
+    Burn(Decimal(1), "3d", "6h", "warning", "Open a ticket"),
+)
+"""From the fastest, which spends 2 % of the budget of 30 days in an hour, to the one that just spends it all."""
+
+
 def parse_threshold(metric: str, quantity: Quantity) -> Quantity:
     """Read a threshold in the unit of its metric: ``0.02`` is a share for a ratio.
 

@@ -5,30 +5,10 @@ do (the multi-window, multi-burn-rate alerts of the Site Reliability Workbook). 
 which are the spec's.
 """
 
-from decimal import Decimal
 from typing import NamedTuple
 
 from devops_tasks.metrics.advice import ADVICE, Advice, Check
 from devops_tasks.metrics.forms import Recording, Source
-
-
-class Burn(NamedTuple):
-    """How many times too fast a budget is spent, over which windows, and whom that wakes."""
-
-    factor: Decimal
-    long: str
-    short: str
-    severity: str
-    action: str
-
-
-BURNS = (
-    Burn(Decimal("14.4"), "1h", "5m", "critical", "Page on-call"),
-    Burn(Decimal(6), "6h", "30m", "critical", "Page on-call"),
-    Burn(Decimal(3), "1d", "2h", "warning", "Open a ticket"),
-    Burn(Decimal(1), "3d", "6h", "warning", "Open a ticket"),
-)
-"""From the fastest, which spends 2 % of the budget of 30 days in an hour, to the one that just spends it all."""
 
 
 class Indicator(NamedTuple):

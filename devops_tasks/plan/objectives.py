@@ -6,10 +6,9 @@ Every number follows exactly from the objective: 99.9 % leave 0.1 %, and 14.4 ti
 from collections.abc import Iterator
 from typing import NamedTuple, TypedDict
 
-from devops_tasks.metrics import fill
+from devops_tasks.metrics import BURNS, Burn, fill
 from devops_tasks.metrics.forms import GUARD_EVENTS, Recording
 from devops_tasks.metrics.objectives import (
-    BURNS,
     COUNT,
     COUNTED,
     LEFT,
@@ -17,7 +16,6 @@ from devops_tasks.metrics.objectives import (
     REMAINING,
     SHORTEST,
     WINDOW,
-    Burn,
     Indicator,
     base,
     indicator,
