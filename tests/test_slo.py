@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given, settings, strategies as st
 
 from devops_tasks.errors import UserError
+from devops_tasks.units import parse_duration, plain
 from tests import tools
 from tests.bundles import load_text, render_bundle
 
@@ -72,24 +73,46 @@ def test_each_alert_has_its_part_of_the_budget_without_noise(objective: str, exp
 
 
 @settings(max_examples=6)
-@given(thousandths=st.integers(93_060, 99_999), seconds=st.integers(3, 35))
-def test_one_number_stands_in_the_rule_the_page_the_panel_and_the_document(thousandths: int, seconds: int) -> None:
-    objective = Decimal(thousandths) / 1000
-    files = bundle(f"{{availability: {objective}%, window: {seconds}d}}")
+@given(
+    shares=st.tuples(st.integers(93_060, 99_999), st.integers(93_060, 99_999)),
+    days=st.integers(3, 35),
+    milliseconds=st.integers(1, 9999),
+)
+def test_one_number_stands_in_the_rule_the_page_the_panel_and_the_document(
+    shares: tuple[int, int], days: int, milliseconds: int
+) -> None:
+    available, timely = (Decimal(share) / 1000 for share in shares)
+    below = f"{Decimal(milliseconds) / 1000}s"
+    files = bundle(
+        f"{{availability: {available}%, latency: {{objective: {timely}%, below: {below}}}, window: {days}d}}"
+    )
+    recorded = {
+        (rule["record"], rule.get("labels", {}).get("slo")): rule["expr"] for rule in rules(files, "recording-rules")
+    }
+    for objective, slo in ((available / 100, "availability"), (timely / 100, "latency")):
+        same_limit_everywhere(files, slo, 1 - objective)
+        left = recorded["namespace_job_slo:error_budget_remaining:ratio", slo]
+        assert Decimal(left.rpartition(" / ")[2]) == 1 - objective
+        assert f":ratio_rate{days}d{{" in left or (days % 7 == 0 and ":ratio_rate" in left)
+        row = next(line for line in files["tasks.md"].splitlines() if line.startswith(f"| api | {slo.title()} | 9"))
+        assert f"{objective * 100:f}".rstrip("0").rstrip(".") + "%" in row
+        assert f": {plain(days * 1440 * (1 - objective))} of {days * 1440} minutes |" in row
+    bound = re.findall(r'le=~?"([\d.]+)', recorded["namespace_job_slo:bad_events:rate5m", "latency"])
+    assert [Decimal(text) for text in bound] == [Decimal(milliseconds) / 1000]
+    assert parse_duration(re.findall(r"take at most (\S+) ", files["tasks.md"])[0]) == parse_duration(below)
+
+
+def same_limit_everywhere(files: Files, slo: str, budget: Decimal) -> None:
+    """Compare the threshold of each alert of an objective wherever it stands."""
     found = burns(files)
     for window, factor in FACTORS.items():
-        name, limit = f"ApiAvailabilityBurn{window}", (1 - objective / 100) * factor
-        printed = f"{limit * 100:f}".rstrip("0").rstrip(".") + "%"
-        rule = found[name]
-        assert [Decimal(text) for text in limits(rule)] == [limit, limit, 5]
-        assert f"above {printed} " in rule["annotations"]["description"]
+        name, limit = f"Api{slo.title()}Burn{window}", budget * factor
+        printed = f"{plain(limit * 100)}%"
+        assert [Decimal(text) for text in limits(found[name])] == [limit, limit, 5]
+        assert f"above {printed} " in found[name]["annotations"]["description"]
         assert f"above {printed} of requests" in unescaped(files[f"runbooks/alerts/{name}.md"])
         assert Decimal(panel(files, found[name])["fieldConfig"]["defaults"]["thresholds"]["steps"][1]["value"]) == limit
         assert re.search(rf"\| above {re.escape(printed)} \|.*\[{name}\]", files["tasks.md"])
-    minutes = f"{seconds * 1440 * (1 - objective / 100):f}".rstrip("0").rstrip(".")
-    assert f": {minutes} of {seconds * 1440} minutes |" in files["tasks.md"]
-    remaining = [rule for rule in rules(files, "recording-rules") if "remaining" in rule["record"]]
-    assert [Decimal(rule["expr"].rpartition(" / ")[2]) for rule in remaining] == [1 - objective / 100]
 
 
 def unescaped(text: str) -> str:
