@@ -3,6 +3,7 @@
 Lives here: the command line. Results go to stdout, everything else to stderr. Must not: an ``if`` about the domain.
 """
 
+import gc
 import json
 import sys
 from collections.abc import Iterator, Mapping
@@ -240,7 +241,9 @@ def _renderer() -> "Renderer":
     from devops_tasks.cache import cache_folder
     from devops_tasks.render import Renderer, templates_folder
 
-    return Renderer(templates_folder(), cache_folder())
+    renderer = Renderer(templates_folder(), cache_folder())
+    gc.freeze()  # what is loaded by now stays: the collector need not look at it for each of many bundles
+    return renderer
 
 
 def _bundles(*reports: "Report") -> dict[str, Any]:

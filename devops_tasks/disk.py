@@ -65,7 +65,8 @@ class _Folder:
         place = self.place(path)
         self.make(place.rpartition("/")[0])
         temporary = place + _TEMPORARY
-        self.sweep(path)
+        with suppress(FileNotFoundError):  # a run that was killed left it
+            os.unlink(temporary)
         self.staged[temporary] = place
         mode = 0o777 if path.endswith(".sh") else 0o666
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
@@ -183,7 +184,7 @@ def write_changes(folder: Path, changes: Sequence[Change], lock: Lock) -> None:
     try:
         inside.make(inside.root)
         with _alone(inside.root):
-            _refuse_changed(folder, changes)
+            _refuse_changed(inside, folder, changes)
             _refuse_read_only(inside, changes)
             _apply(inside, changes, lock)
     except BaseException as error:
@@ -229,12 +230,16 @@ def _apply(inside: _Folder, changes: Sequence[Change], lock: Lock) -> None:
                 _remove(Path(inside.root), Path(inside.place(change.path)))
 
 
-def _refuse_changed(folder: Path, changes: Sequence[Change]) -> None:
+def _refuse_changed(inside: _Folder, folder: Path, changes: Sequence[Change]) -> None:
     """Refuse to write over what another run, or somebody, has written since the changes were planned."""
-    found = read_files(folder, (change.path for change in changes))
-    changed = [str(folder / change.path) for change in changes if found.get(change.path) != change.old]
-    if changed:
-        raise ConflictError(*(Problem(at, "changed while this ran", "run it again", "conflict") for at in changed))
+    found = read_files(folder, (change.path for change in changes if change.old is not None))
+    places = [
+        str(folder / change.path)
+        for change in changes
+        if (_mode(inside.place(change.path)) if change.old is None else found.get(change.path) != change.old)
+    ]
+    if places:
+        raise ConflictError(*(Problem(at, "changed while this ran", "run it again", "conflict") for at in places))
 
 
 def _refuse_read_only(inside: _Folder, changes: Iterable[Change]) -> None:
