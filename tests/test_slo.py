@@ -442,3 +442,17 @@ def test_what_cannot_be_judged_is_refused(service: str, more: str, complaint: st
 )
 def test_what_can_be_judged_is_left_alone(service: str) -> None:
     load_text(f"{HEAD}\nservices: [{{name: api, {service}}}]\n")
+
+
+@pytest.mark.parametrize(
+    ("window", "spent"),
+    [
+        ("30d", ["50 hours", "5 days", "10 days", "30 days"]),
+        ("28d", ["47 hours", "112 hours", "224 hours", "28 days"]),
+        ("3d", ["5 hours", "12 hours", "1 day", "3 days"]),
+    ],
+)
+def test_a_page_says_how_soon_the_budget_is_spent(window: str, spent: list[str]) -> None:
+    files = bundle(f"{{availability: 99.5%, window: {window}}}")
+    pages = [files[f"runbooks/alerts/ApiAvailabilityBurn{long}.md"] for long in FACTORS]
+    assert [re.findall(r"is spent within (.+)\.", page) for page in pages] == [[words] for words in spent]

@@ -106,7 +106,7 @@ _REQUESTS = Indicator(
     _advice(
         "error_ratio",
         f"More than %limit of the requests to %service were answered with a status of 500 or above{_SPENDS}",
-        "Users see errors. At this speed nothing of the budget of %window is left at its end.",
+        "Users see errors. At this speed the budget of %window is spent within %spent.",
     ),
 )
 _JOBS = Indicator(
@@ -122,7 +122,7 @@ _JOBS = Indicator(
     _advice(
         "failure_ratio",
         f"More than %limit of the jobs of %service ended in failure{_SPENDS}",
-        "What they were to do is not done. At this speed nothing of the budget of %window is left at its end.",
+        "What they were to do is not done. At this speed the budget of %window is spent within %spent.",
     ),
 )
 _LATENCY = Indicator(
@@ -141,7 +141,7 @@ _LATENCY = Indicator(
     _advice(
         "latency_p95",
         f"More than %limit of the requests to %service took longer than %threshold{_SPENDS}",
-        "Users wait. At this speed nothing of the budget of %window is left at its end.",
+        "Users wait. At this speed the budget of %window is spent within %spent.",
     ),
 )
 

@@ -4,6 +4,8 @@ Every number follows exactly from the objective: 99.9 % leave 0.1 %, and 14.4 ti
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
+from math import ceil
 from typing import NamedTuple, TypedDict
 
 from devops_tasks.metrics import BURNS, Burn, fill
@@ -38,6 +40,7 @@ from devops_tasks.units import Duration, Share, parse_duration, plain
 
 _AT_ONCE = parse_duration("0s")
 _MINUTE_SECONDS = 60
+_HOUR_SECONDS = 3600
 
 
 class Objective(NamedTuple):
@@ -83,6 +86,11 @@ class Burning(NamedTuple):
         return Share(self.of.budget.ratio * self.burn.factor)
 
     @property
+    def spent(self) -> Duration:
+        """How long the whole budget lasts at this speed, in whole hours, the last one begun."""
+        return Duration(Decimal(ceil(self.of.window.seconds / self.burn.factor / _HOUR_SECONDS) * _HOUR_SECONDS))
+
+    @property
     def words(self) -> dict[str, str]:
         """Its words, for :func:`devops_tasks.metrics.fill`."""
         factor = plain(self.burn.factor)
@@ -95,6 +103,7 @@ class Burning(NamedTuple):
             "short": self.burn.short,
             "short_words": parse_duration(self.burn.short).words,
             "window": self.of.window.words,
+            "spent": self.spent.words,
             "events": self.of.indicator.events,
         }
 
