@@ -17,8 +17,8 @@ Node = Any
 
 _MOST_OPERATORS = 1500
 """More than any rule has; the parser takes seconds for a few thousand, and dies of ten thousand."""
-_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`|#.*')
-_OPERATOR = re.compile(r"[-+*/%^(<>]|[=!]=|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
+_TEXT = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`|#.*'
+_OPERATOR = r"(?i)[-+*/%^(<>]|[=!]=|\b(?:and|or|unless|atan2)\b"
 _NEWER = frozenset(
     (
         "double_exponential_smoothing",
@@ -67,7 +67,7 @@ def parse(expr: str) -> Node:
     """Parse an expression; raises ``ValueError`` with one line that says why it is none."""
     import promql_parser
 
-    if len(_OPERATOR.findall(_TEXT.sub("", expr))) > _MOST_OPERATORS:
+    if len(re.findall(_OPERATOR, re.sub(_TEXT, "", expr))) > _MOST_OPERATORS:
         msg = f"it has more than {_MOST_OPERATORS} operators and brackets"
         raise ValueError(msg)
     try:
