@@ -30,10 +30,11 @@ def cache_folder() -> Path | None:
     return folder if stat.S_ISDIR(status.st_mode) and _own(status) else None
 
 
-def cache_key(*parts: str) -> str:
+def cache_key(*parts: str | bytes) -> str:
     """Name an entry after all that it depends on; the interpreter is always among it."""
-    content = "\0".join(f"{len(part)}:{part}" for part in (str(sys.implementation.cache_tag), *parts))
-    return sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+    plain = [part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass") for part in parts]
+    content = (b"%d:%b" % (len(part), part) for part in (str(sys.implementation.cache_tag).encode(), *plain))
+    return sha256(b"\0".join(content)).hexdigest()
 
 
 def read_cached(folder: Path, key: str) -> bytes | None:

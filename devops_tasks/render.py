@@ -7,12 +7,11 @@ and the parts of files that the document shows. Must not: arithmetic, decisions,
 import marshal
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
-from jinja2.bccache import Bucket
 
 from devops_tasks import __version__
 from devops_tasks.cache import cache_key, read_cached, write_cached
@@ -50,33 +49,38 @@ def templates_folder() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).parent.parent / "templates"
 
 
-class _Compiled(jinja2.BytecodeCache):
-    """The compiled form of one set of templates, read from the user's cache and kept there, all in one entry.
+class _Templates(jinja2.BaseLoader):
+    """The templates of a folder, and their compiled form, which the user's cache keeps all in one entry.
 
-    What is there was made from these very sources by this very version: the entry is named after both. The filters are
-    named too, because Jinja applies them to constants when it compiles.
+    What is there was made from these very sources by this very version: the entry is named after both, so nothing asks
+    again for each template. The filters are named too, because Jinja applies them to constants when it compiles.
     """
 
-    def __init__(self, folder: Path | None, place: Path, sources: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, cache: Path | None) -> None:
         self.folder = folder
-        texts = (part for row in sorted(sources.items()) for part in row)
-        filters = Path(__file__).with_name("filters.py").read_text("utf-8")
-        self.key = cache_key(__version__, jinja2.__version__, filters, str(place), *texts)
-        kept = read_cached(folder, self.key) if folder else None
+        self.sources = dict(sorted(_read_templates(str(folder))))
+        texts = (part for row in self.sources.items() for part in row)
+        filters = Path(__file__).with_name("filters.py").read_bytes()
+        self.cache = cache
+        self.key = cache_key(__version__, jinja2.__version__, filters, str(folder), *texts)
+        kept = read_cached(cache, self.key) if cache else None
         self.codes: dict[str, CodeType] = marshal.loads(kept) if kept else {}  # noqa: S302 - nobody else's, see `cache`
         self.known = len(self.codes)
 
-    def load_bytecode(self, bucket: Bucket) -> None:
-        bucket.code = self.codes.get(bucket.key)
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        if bucket.code:
-            self.codes[bucket.key] = bucket.code
+    def load(
+        self,
+        environment: jinja2.Environment,
+        name: str,
+        globals: MutableMapping[str, Any] | None = None,  # noqa: A002 - Jinja calls it so
+    ) -> jinja2.Template:
+        if name not in self.codes:
+            self.codes[name] = environment.compile(self.sources[name].decode(), name, str(self.folder / name))
+        return environment.template_class.from_code(environment, self.codes[name], globals or {})
 
     def keep(self) -> None:
         """Write down what was compiled since."""
-        if self.folder and len(self.codes) > self.known:
-            write_cached(self.folder, self.key, marshal.dumps(self.codes))
+        if self.cache and len(self.codes) > self.known:
+            write_cached(self.cache, self.key, marshal.dumps(self.codes))
             self.known = len(self.codes)
 
 
@@ -85,20 +89,18 @@ class Renderer:
 
     def __init__(self, folder: Path, cache: Path | None = None) -> None:
         """Open a folder of templates; compiled ones are kept in the folder ``cache`` where one is given."""
-        sources = dict(_read_templates(folder))
-        self.compiled = _Compiled(cache, folder, sources)
+        self.templates = _Templates(folder, cache)
         self.environment = _Environment(
-            loader=jinja2.FunctionLoader(lambda name: (sources[name], str(folder / name), None)),
+            loader=self.templates,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
             auto_reload=False,
             cache_size=-1,
-            bytecode_cache=self.compiled,
         )
         self.environment.filters.update(FILTERS)
-        self.names = sorted(sources)
+        self.names = list(self.templates.sources)
 
     def render(self, plan: Mapping[str, Any]) -> Files:
         """Render every template of the tree; one that renders blank makes no file.
@@ -112,7 +114,7 @@ class Renderer:
         if f"{DOCUMENT}.j2" in self.names:
             shown = {**plan, "files": sorted(files), "show": _shower(files)}
             files.update(self._expand(f"{DOCUMENT}.j2", shown))
-        self.compiled.keep()
+        self.templates.keep()
         return dict(sorted(files.items()))
 
     def render_folder(self, folder: str, plan: Mapping[str, Any]) -> Files:
@@ -122,7 +124,7 @@ class Renderer:
             if name.startswith(f"{folder}/"):
                 text = self.environment.get_template(name).render(plan)
                 files.update(_nonblank(name.removeprefix(f"{folder}/").removesuffix(".j2"), text))
-        self.compiled.keep()
+        self.templates.keep()
         return files
 
     def _expand(self, name: str, plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -149,12 +151,11 @@ PLURALS = {
 """The list of the plan that a placeholder in a template's path stands for; each item's ``name`` goes into the path."""
 
 
-def _read_templates(folder: Path) -> Iterator[tuple[str, str]]:
+def _read_templates(folder: str) -> Iterator[tuple[str, bytes]]:
     for place, _, names in os.walk(folder):
-        inside = Path(place).relative_to(folder)
-        for name in names:
-            if name.endswith(".j2"):
-                yield (inside / name).as_posix(), Path(place, name).read_text("utf-8")
+        for path in (f"{place}/{name}" for name in names if name.endswith(".j2")):
+            with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a hundred of them in each run
+                yield path.removeprefix(f"{folder}/"), file.read()
 
 
 def _set_apart(name: str) -> bool:
