@@ -22,7 +22,8 @@ from devops_tasks.reading import reason
 from devops_tasks.render import Files, Renderer
 from devops_tasks.schema import spec_schema
 from devops_tasks.spec import Documents
-from devops_tasks.specfile import Loaded, Source, load_spec, parse_spec, refuse, spec_text
+from devops_tasks.specfile import Loaded, Source, load_spec, parse_spec, refuse
+from devops_tasks.spectext import essential, remarks, spec_text
 
 SPEC_NAME = "devops-tasks.yaml"
 SCHEMA_PATH = f"{locks.FOLDER}/schema.json"
@@ -44,7 +45,8 @@ def check_free(path: Path) -> None:
 
 def create_spec(path: Path, tree: Tree) -> Loaded:
     """Write a new spec, and its schema for editors; raises ``UserError`` where it cannot be written."""
-    text = spec_text(tree, SCHEMA_PATH)
+    kept = essential(tree)
+    text = spec_text(kept, SCHEMA_PATH, remarks(kept))
     schema = path.parent / SCHEMA_PATH
     try:
         schema.parent.mkdir(parents=True, exist_ok=True)

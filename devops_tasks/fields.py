@@ -329,6 +329,22 @@ def shape_at(shape: Shape, path: KeyPath) -> Shape | None:
     return shape
 
 
+def field_at(shape: Shape, path: KeyPath) -> Field | None:
+    """Find the field of a key, None where the path leads to no key of a record."""
+    holder = shape_at(shape, path[:-1])
+    return holder.record.fields.get(str(path[-1])) if isinstance(holder, Nested) else None
+
+
+def value_at(tree: Tree, path: KeyPath) -> Tree:
+    """Find the value at a path of a tree, None where nothing is."""
+    for step in path:
+        try:
+            tree = tree[step]
+        except (LookupError, TypeError):
+            return None
+    return tree
+
+
 def fill(shape: Shape, tree: Tree) -> Tree:
     """Give a tree the fixed defaults of its shape, leaf by leaf; what is derived is left to ``defaults``."""
     if isinstance(shape, Listing):

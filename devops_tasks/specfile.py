@@ -13,8 +13,7 @@ import yaml
 
 from devops_tasks.defaults import complete
 from devops_tasks.errors import Fault, KeyPath, Problem, UserError, key_text
-from devops_tasks.fields import UNREAD, Builder, Kind, Nested, Shape, Tree, prune, shape_at
-from devops_tasks.filters import yaml_text
+from devops_tasks.fields import UNREAD, Builder, Kind, Tree, prune, shape_at, value_at
 from devops_tasks.reading import read_regular
 from devops_tasks.rules import check_spec
 from devops_tasks.spec import SPEC, Spec
@@ -25,8 +24,6 @@ MOST_DEPTH = 40
 Event = Any
 """An event of the YAML parser, which has no type of its own worth naming."""
 _LINE_BREAK = "\r\n|[\r\n\u0085\u2028\u2029]"  # those of YAML 1.1, by which its marks count
-_PLAIN = r"[A-Za-z/](?:[^\W_]|[_/.,;()'?!+*=$%&|~<>@\"-]|:(?=[^\s])|(?<=[^\s])#| (?! |$))*"
-_LOOKS_TYPED = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 _UNPRINTABLE = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _BINARY = rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]"
 _MOSTLY = 0.8
@@ -314,51 +311,6 @@ def _depth(tree: Tree) -> int:
     return 1 + max(map(_depth, inner), default=0)
 
 
-def spec_text(tree: Tree, schema: str) -> str:
-    """Write a valid tree as a person would: groups apart, quotes where needed, the schema for editors first."""
-    groups = ("\n".join(_lines(shape_at(SPEC, (name,)), name, tree[name])) for name in tree)
-    return f"# yaml-language-server: $schema={schema}\n" + "\n\n".join(groups) + "\n"
-
-
-def _lines(shape: Shape | None, name: str, tree: Tree) -> Iterator[str]:
-    if not tree or isinstance(tree, str):
-        yield f"{name}: {_inline(shape, tree)}"
-    elif isinstance(tree, dict):
-        yield f"{name}:"
-        yield from (f"  {line}" for line in _group(shape, tree))
-    else:
-        yield f"{name}:"
-        for index, item in enumerate(tree):
-            yield from _item(shape and shape_at(shape, (index,)), item)
-
-
-def _group(shape: Shape | None, tree: dict[str, Tree]) -> Iterator[str]:
-    for name, value in tree.items():
-        yield from _lines(shape and shape_at(shape, (name,)), _quote(name), value)
-
-
-def _item(shape: Shape | None, item: Tree) -> Iterator[str]:
-    lines = list(_group(shape, item)) if item and isinstance(item, dict) else [_inline(shape, item)]
-    for index, line in enumerate(lines):
-        yield f"    {line}" if index else f"  - {line}"
-
-
-def _inline(shape: Shape | None, tree: Tree) -> str:
-    if not isinstance(tree, str):
-        return "{}" if isinstance(tree, dict) else "[]"
-    if isinstance(shape, Nested) and shape.scalar:
-        shape = shape.record.fields[shape.scalar].shape
-    # A quantity, a number or a switch is not meant as text; quotes would only be in the reader's way.
-    typed = isinstance(shape, Kind) and not shape.free and not isinstance(shape.parse(tree), str)
-    return tree if typed and not tree.startswith("- ") else _quote(tree)
-
-
-def _quote(text: str) -> str:
-    """Leave text as it is only where every version of YAML reads that very text, whatever follows it."""
-    plain = re.fullmatch(_PLAIN, text) and text.casefold() not in _LOOKS_TYPED
-    return text if plain else yaml_text(text)
-
-
 def override(source: Source, assignments: tuple[str, ...]) -> Source:
     """Apply ``key=value`` assignments; raises ``UserError`` with every one that cannot be applied.
 
@@ -459,14 +411,5 @@ def _locate(source: Source, fault: Fault) -> Problem:
     while path and path not in source.places:
         path = path[:-1]
     place = source.places.get(path, Place(source.where, 1, 1))
-    shown = path if path and isinstance(_find(source.tree, path), str) else fault.path
+    shown = path if path and isinstance(value_at(source.tree, path), str) else fault.path
     return Problem(place.where, fault.what, fault.mend, fault.code, place.line, place.column, key_text(shown))
-
-
-def _find(tree: Tree, path: KeyPath) -> Tree:
-    for step in path:
-        try:
-            tree = tree[step]
-        except (LookupError, TypeError):
-            return None
-    return tree

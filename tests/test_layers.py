@@ -29,7 +29,9 @@ ROOMS = (
     "rules",
     "salvage",
     "filters",
+    "spectext",
     "specfile",
+    "specedit",
     "importer",
     "experiment",
     "plan",
@@ -62,7 +64,7 @@ HOMES = {
     "questionary": {"wizard"},
     "typer": {"cli"},
     "promql_parser": {"promql"},
-    "yaml": {"specfile", "checks"},
+    "yaml": {"specfile", "specedit", "checks"},
     # Everything else is a pure function on values: no files, no environment.
     "glob": FILES,
     "os": FILES | {"__main__"},  # which leaves by it

@@ -19,7 +19,8 @@ import pytest
 from devops_tasks.fields import Tree
 from devops_tasks.plan import plan_bundle
 from devops_tasks.render import Renderer, templates_folder
-from devops_tasks.specfile import read_spec, spec_text
+from devops_tasks.specfile import read_spec
+from devops_tasks.spectext import spec_text
 from tests.bundles import load_tree, render_bundle
 from tests.tools import ROOT
 from tests.trees import full_tree

@@ -12,7 +12,8 @@ from devops_tasks import specfile
 from devops_tasks.errors import Problem, UserError
 from devops_tasks.fields import Tree
 from devops_tasks.spec import SLUG, TARGET
-from devops_tasks.specfile import Loaded, load_spec, override, parse_spec, read_spec, spec_text
+from devops_tasks.specfile import Loaded, load_spec, override, parse_spec, read_spec
+from devops_tasks.spectext import spec_text
 from tests.tools import ROOT
 
 MINIMAL = """\

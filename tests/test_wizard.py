@@ -17,7 +17,8 @@ from devops_tasks.errors import KeyPath
 from devops_tasks.fields import Tree, required_keys
 from devops_tasks.schema import spec_schema
 from devops_tasks.spec import Service, Spec
-from devops_tasks.specfile import read_spec, spec_text
+from devops_tasks.specfile import read_spec
+from devops_tasks.spectext import spec_text
 from devops_tasks.wizard import complaint, put
 from tests.test_specfile import FREE, parse
 
@@ -57,9 +58,9 @@ experiment:
 
 services:
   - name: saved-reports-api
-    kind: web
+    kind: web  # or api, worker
   - name: indexer
-    kind: worker
+    kind: worker  # or api, web
 """
 
 Start = Callable[..., "pexpect.spawn[str]"]
