@@ -11,7 +11,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test mutants soak check docs golden bench build clean
+.PHONY: help setup demo judges test mutants soak check docs golden bench build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,17 +35,24 @@ demo: $(VENV)/.program-ready ## generate an example bundle, check it and show it
 	$(BIN)/devops-tasks check $(DEMO)
 	@echo; echo "The document, $(DEMO)/tasks.md, begins:"; echo; sed -n 1,40p $(DEMO)/tasks.md
 
-# Not in the stamps above: it is there only where Node is.
-build/grafana/.ready: tests/grafana/package-lock.json tools/install-grafana-types.sh
-	tools/install-grafana-types.sh build/grafana
+# Judges that do not fit into our own environment.
+build/node/.ready: tests/node/package-lock.json tools/install-node-tools.sh $(VENV)/.tests-ready
+	tools/install-node-tools.sh build/node
+	@touch $@
 
-test: setup build/grafana/.ready ## run every test, with the real tools
+build/checkov/.ready: tests/checkov.txt tools/install-checkov.sh
+	tools/install-checkov.sh "$(PYTHON)" build/checkov
+	@touch $@
+
+judges: build/node/.ready build/checkov/.ready
+
+test: setup judges ## run every test, with the real tools
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 mutants: setup ## every wrong rule against the tests that its bundle carries, for the examples and some random specs
 	MUTANTS=all $(BIN)/python -m pytest -q tests/test_rule_mutants.py $(ARGS)
 
-soak: setup ## the long runs: many random specs through every tool, many broken ones, many examples of each property
+soak: setup judges ## the long runs: many random specs through every tool, many broken ones, many examples of each property
 	SPECS=60 FUZZ=3000 HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -n auto tests/test_matrix.py \
 		tests/test_promise_numbers.py tests/test_promise_bytes.py tests/test_promise_text.py tests/test_salvage.py \
 		tests/test_fuzz.py tests/test_schema.py $(ARGS)

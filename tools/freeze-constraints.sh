@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Write constraints.txt anew: the newest versions that pyproject.toml allows, with all that they pull in.
+# Write constraints.txt and tests/checkov.txt anew: the newest versions that are allowed, with all that they pull in.
 # Usage: tools/freeze-constraints.sh PYTHON      (the oldest Python that is supported: what it can use, later ones can)
 set -euo pipefail
 
@@ -14,3 +14,11 @@ tools/make-venv.sh "$1" "${folder}/venv"
     "${folder}/venv/bin/pip" freeze --exclude devops-tasks
 } >"${folder}/constraints.txt"
 mv "${folder}/constraints.txt" constraints.txt
+
+"${1}" -m venv "${folder}/checkov"
+"${folder}/checkov/bin/pip" install --quiet --disable-pip-version-check checkov
+{
+    echo "# checkov and all that it pulls in. Written by tools/freeze-constraints.sh."
+    "${folder}/checkov/bin/pip" freeze
+} >"${folder}/checkov.txt"
+mv "${folder}/checkov.txt" tests/checkov.txt

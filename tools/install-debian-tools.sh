@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Install the real tools that only Debian's packages carry: promtool and prometheus, amtool and alertmanager, what the
-# bundle's scripts call, curl and jq, and patch, which reads our diffs.
+# bundle's scripts call, curl and jq, and patch, which reads our diffs. Node comes from there too, where none is at hand.
 # Only the tests need them. Without root this says what to install and fails.
 set -euo pipefail
 
@@ -10,6 +10,9 @@ if ! command -v promtool >/dev/null || ! command -v prometheus >/dev/null; then
 fi
 if ! command -v amtool >/dev/null || ! command -v prometheus-alertmanager >/dev/null; then
     missing+=(prometheus-alertmanager)
+fi
+if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+    missing+=(nodejs npm)
 fi
 for name in curl jq patch; do
     if ! command -v "${name}" >/dev/null; then

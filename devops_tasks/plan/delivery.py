@@ -66,6 +66,7 @@ class Job(TypedDict):
     """One job of the pipeline that reaches a cluster; jobs with one ``lock`` never run at the same time."""
 
     name: str
+    title: str
     needs: str
     namespace: str
     lock: str
@@ -164,17 +165,20 @@ def _jobs(spec: Spec, *, served: bool) -> list[Job]:
     begin = [_job_step("See that green is idle", "begin", "begin"), _job_step("Bring up green", "green")]
     whole = [_job_step("Deploy and test", "workers", "begin")]
     jobs: list[Job] = [
-        {"name": "staging", "needs": "validate", "namespace": names.staging, "lock": "staging",
-         "minutes": _SETUP_MINUTES, "manual": False, "watches": False, "steps": staging},
-        {"name": "production", "needs": "staging", "namespace": names.production, "lock": "production",
+        {"name": "staging", "title": "Deploy to staging and test it", "needs": "validate",
+         "namespace": names.staging, "lock": "staging", "minutes": _SETUP_MINUTES,
+         "manual": False, "watches": False, "steps": staging},
+        {"name": "production", "title": "Release to production in steps" if served else "Release to production",
+         "needs": "staging", "namespace": names.production, "lock": "production",
          "minutes": _SETUP_MINUTES + 2 * watching, "manual": True, "watches": True,
          "steps": begin if served else whole},
     ]  # fmt: skip
     if served:
         promote = [_job_step("Give blue the new version and the traffic", "promote")]
         jobs.append(
-            {"name": "promotion", "needs": "production", "namespace": names.production, "lock": "production",
-             "minutes": _SETUP_MINUTES, "manual": True, "watches": False, "steps": promote}
+            {"name": "promotion", "title": "Promote the release", "needs": "production",
+             "namespace": names.production, "lock": "production", "minutes": _SETUP_MINUTES,
+             "manual": True, "watches": False, "steps": promote}
         )  # fmt: skip
     return jobs
 
