@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 from devops_tasks import units
 from devops_tasks.fields import MISSING, UNREAD, Listing, Nested, Tree, UnreadError, fill, parse_boolean
+from devops_tasks.metrics.conventions import CONVENTIONS, Convention
 from devops_tasks.spec import SPEC
-
-USUAL_BUCKETS = ("5ms", "10ms", "25ms", "50ms", "75ms", "100ms", "250ms", "500ms", "1s", "2.5s", "5s", "10s")
 
 AUTO_SCALE = "Auto-scale"
 """The action of a default row that only a service with an autoscaler has."""
@@ -102,13 +101,35 @@ def _criteria(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
     return list(CRITERIA if serves else WORKER_CRITERIA)
 
 
+def _convention(item: dict[str, Tree]) -> Convention:
+    return CONVENTIONS[item["metrics"]["convention"]]
+
+
+def _metrics_port(_root: dict[str, Tree], item: dict[str, Tree]) -> Tree:
+    return _convention(item).port or item["port"]
+
+
+def _requests(_root: dict[str, Tree], item: dict[str, Tree]) -> Tree:
+    return _convention(item).requests or f"{item['metric_names']['duration']}_count"
+
+
+def _by_convention(path: str, name: str) -> "Derived":
+    def compute(_root: dict[str, Tree], item: dict[str, Tree]) -> Tree:
+        return getattr(_convention(item), name)
+
+    usual = getattr(CONVENTIONS["prometheus"], name)
+    others = [f"{getattr(CONVENTIONS[each], name)} for {each}" for each in ("otel", "micrometer")]
+    doc = ", ".join([usual, *(text for text in others if not text.startswith(f"{usual} "))])
+    return Derived(f"services[].{path}.{name}", doc, compute)
+
+
 def _buckets(root: dict[str, Tree], item: dict[str, Tree]) -> Tree:
     rows = [*ALERT_ROWS, *root["rollback"]["criteria"], *root["alerts"]]
     limits = [units.parse_quantity(row["above"]) for row in rows if row["metric"] == "latency_p95" and "above" in row]
     if "slo" in item and "latency" in item["slo"]:
         limits.append(units.parse_duration(item["slo"]["latency"]["below"]))
     thresholds = {limit for limit in limits if isinstance(limit, units.Duration) and limit.seconds}
-    bounds = {units.parse_duration(text) for text in USUAL_BUCKETS} | thresholds
+    bounds = {units.parse_duration(text) for text in _convention(item).buckets} | thresholds
     last = max(bounds)
     if last in thresholds:  # what lies beyond the last bound cannot be measured
         bounds.add(units.Duration(last.seconds * 2))
@@ -259,11 +280,15 @@ DERIVED: tuple[Derived, ...] = (
             lambda root, _: f"{root['feature']['slug']}-staging"),
     Derived("platform.secret_store.path", "the slug", lambda root, _: root["feature"]["slug"]),
     Derived("services[].health.port", "the service's port", lambda _, item: item["port"]),
-    Derived("services[].metrics.port", "the service's port", lambda _, item: item["port"]),
+    Derived("services[].metrics.port", "the service's port, 9464 for otel", _metrics_port),
+    _by_convention("metrics", "path"),
+    *(_by_convention("metric_names", name) for name in ("duration", "status_label", "database_duration")),
+    Derived("services[].metric_names.requests", "http_requests_total; for otel and micrometer the duration's count",
+            _requests),
     Derived("services[].needs", "all databases, caches, queues and external services", _needs),
     Derived("services[].secrets", "one <name>-url for each needed database and cache", _secrets),
-    Derived("services[].latency_buckets", f"{', '.join(USUAL_BUCKETS)}, "
-            "every latency threshold in use and one above", _buckets),
+    Derived("services[].latency_buckets", f"{', '.join(CONVENTIONS['prometheus'].buckets)} "
+            "(750ms and 7.5s as well for otel), every latency threshold in use and one above", _buckets),
     *(
         _other(group, environment, name, other)
         for environment in ("staging", "production")

@@ -4,6 +4,7 @@ Lives here: rules over a complete, typed spec. A contradiction that leaves a cor
 ``checks`` instead. Must not: types and limits of single keys (``spec``), places in files (``specfile``).
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from decimal import ROUND_CEILING, Decimal
@@ -14,6 +15,7 @@ from devops_tasks.defaults import ALERT_ROWS, TASK_IDS, default_severity
 from devops_tasks.errors import Fault, KeyPath
 from devops_tasks.fields import UnreadError, nearest
 from devops_tasks.metrics import BURNS, METRICS, parse_threshold
+from devops_tasks.metrics.conventions import CONVENTIONS
 from devops_tasks.promql import read_query
 from devops_tasks.spec import (
     Alert,
@@ -411,6 +413,35 @@ def _limits(spec: Spec, service: Service) -> Iterator[Duration]:
             yield service.slo.latency.below
 
 
+def _metric_names(_spec: Spec, service: Service, path: KeyPath) -> Faults:
+    for name in ("duration", "database_duration"):
+        yield from _readable(_histogram(getattr(service.metric_names, name), (*path, "metric_names", name)))
+
+
+def _histogram(name: str, path: KeyPath) -> Faults:
+    stem, _, last = name.rpartition("_")
+    if stem and last in {"bucket", "count", "sum"}:
+        yield Fault(path, f"{name} is a series of the histogram {stem}", f"write {stem}", "invalid-value")
+    if stem and last in {"milliseconds", "ms"}:
+        what = f"{name} counts milliseconds, and every threshold is compared in seconds"
+        yield Fault(path, what, "have the service measure seconds, as its convention does", "wrong-unit")
+
+
+def _measuring(_spec: Spec, service: Service, path: KeyPath) -> Faults:
+    """Find settings of the library that contradict what is scraped and counted."""
+    convention, written = CONVENTIONS[service.metrics.convention], service.config
+    exporters = written.get("OTEL_METRICS_EXPORTER", "prometheus")
+    if service.metrics.convention == "otel" and "prometheus" not in re.split(r"\s*,\s*", exporters.strip()):
+        what = f"{exporters} pushes metrics, or has none, and Prometheus scrapes them"
+        mend = "write prometheus, or several as in prometheus,otlp; or leave it out"
+        yield Fault((*path, "config", "OTEL_METRICS_EXPORTER"), what, mend, "contradiction")
+    said = {"%metrics_port": "metrics.port", "%bounds": "latency_buckets"}
+    for name, value in (*convention.apart, *convention.bounds):
+        if value in said and name in written:
+            what = f"{said[value]} says that, and sets it in every file"
+            yield Fault((*path, "config", name), what, f"write it as {said[value]}", "contradiction")
+
+
 def _objectives(_spec: Spec, service: Service, path: KeyPath) -> Faults:
     slo = service.slo
     if slo is None:
@@ -419,7 +450,7 @@ def _objectives(_spec: Spec, service: Service, path: KeyPath) -> Faults:
         yield Fault((*path, "slo"), "says neither availability nor latency", "add one of them", "missing-key")
     if service.metrics.convention == "none":
         what = "a service without metrics has nothing to judge an objective by"
-        yield Fault((*path, "slo"), what, "leave slo out, or write metrics.convention: prometheus", "contradiction")
+        yield Fault((*path, "slo"), what, "leave slo out, or write the convention of its metrics", "contradiction")
     if service.kind == "worker" and slo.latency is not None:
         what = "a worker answers no requests"
         yield Fault((*path, "slo", "latency"), what, "leave it out", "contradiction")
@@ -565,6 +596,8 @@ ITEM_RULES: dict[tuple[str, ...], tuple[Callable[[Spec, Any, KeyPath], Faults], 
         _public,
         _buckets,
         _bounds,
+        _metric_names,
+        _measuring,
         _objectives,
         _feasible,
         _judged,

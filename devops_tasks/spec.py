@@ -277,17 +277,20 @@ class ServiceMetrics(Record):
     """Where a service's metrics are scraped."""
 
     port: int = key(PORT, "The port that is scraped", derived=True)
-    path: str = key(URL_PATH, "The path that is scraped", default="/metrics")
-    convention: str = key(choice("prometheus", "none", later=("otel", "micrometer")), "Whose metric names it uses",
+    path: str = key(URL_PATH, "The path that is scraped", derived=True)
+    convention: str = key(choice("prometheus", "otel", "micrometer", "none"), "Whose metric names it uses",
                           default="prometheus")  # fmt: skip
 
 
 class MetricNames(Record):
-    """What a service calls its request metrics."""
+    """What a service calls what it measures."""
 
-    requests: str = key(METRIC, "The counter of requests", default="http_requests_total")
-    duration: str = key(METRIC, "The histogram of request durations", default="http_request_duration_seconds")
-    status_label: str = key(LABEL_NAME, "The label that holds the status code", default="status_code")
+    requests: str = key(METRIC, "The counter of requests", derived=True)
+    duration: str = key(METRIC, "The histogram of request durations, in seconds", derived=True)
+    status_label: str = key(LABEL_NAME, "The label that holds the status code", derived=True)
+    jobs: str = key(METRIC, "The counter of a worker's jobs, with the label result", default="jobs_processed_total")
+    auth: str = key(METRIC, "The counter of logins, with the label result", default="auth_attempts_total")
+    database_duration: str = key(METRIC, "The histogram of the durations of database calls, in seconds", derived=True)
 
 
 class CpuResource(Record):
@@ -360,7 +363,7 @@ class Service(Record):
     path: str = key(URL_PATH, "The public path", default="/")
     health: Health = key(nested(Health), "Where the service says that it lives and is ready", default={})
     metrics: ServiceMetrics = key(nested(ServiceMetrics), "Where its metrics are scraped", default={})
-    metric_names: MetricNames = key(nested(MetricNames), "What it calls its request metrics", default={})
+    metric_names: MetricNames = key(nested(MetricNames), "What it calls what it measures", default={})
     requests_per_second: int | None = key(integer(1, 10**9), "Requests a second of the whole service", undecided=True)
     latency_buckets: tuple[Duration, ...] = key(listing(LATENCY, least=1), "The bounds of its latency histogram",
                                                 derived=True)  # fmt: skip

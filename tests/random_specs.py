@@ -249,11 +249,15 @@ def _primary_metric(draft: Draft) -> Keys:
 def _service(draft: Draft, number: int, needed: list[str]) -> Keys:
     shape, values, often = draft.shape, draft.values, draft.often
     kind = shape.choice(["api", "web", "worker"])
-    metrics = {"port": values.port(), **often(0.7, {"path": values.path()}), **often(0.2, {"convention": "none"})}
+    convention = shape.choice(["prometheus", "otel", "micrometer", "prometheus", "otel", "micrometer", "none"])
+    metrics = {"port": values.port(), **often(0.7, {"path": values.path()}), **often(0.6, {"convention": convention})}
     names = {
         "requests": f"{values.word()}_total",
         "duration": f"{values.word()}_seconds",
         "status_label": values.word(),
+        "jobs": f"{values.word()}_total",
+        "auth": f"{values.word()}_total",
+        "database_duration": f"{values.word()}_seconds",
     }
     return {
         "name": f"{values.word()}-{kind}",

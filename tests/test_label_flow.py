@@ -17,6 +17,7 @@ from devops_tasks.checks.sources import Sources
 from devops_tasks.metrics import fill
 from devops_tasks.metrics.catalogue import CATALOGUE
 from devops_tasks.promql import parse, read_query
+from devops_tasks.spec import MetricNames
 from tests.bundles import EXAMPLES, load_example, load_text, load_tree, render_bundle
 from tests.random_specs import random_spec
 
@@ -225,10 +226,11 @@ FOR_QUERIES = {
 
 
 def test_the_catalogue_has_what_the_rules_read_and_hardly_more() -> None:
-    documents, _ = read_documents(render_bundle(load_text(ASKED)))
+    loaded = load_text(ASKED)
+    documents, _ = read_documents(render_bundle(loaded))
     selectors = [each for rule in read_rules(documents) for each in read_query(rule.expr).selectors]
     read = {each.name for each in selectors if ":" not in each.name} - {"up"}
-    names = {"requests": "http_requests_total", "duration": "http_request_duration_seconds"}
+    names = {name: getattr(loaded.spec.services[0].metric_names, name) for name in MetricNames.fields}
     catalogued = {fill(series.metric, names) for series in CATALOGUE}
     assert (read - catalogued, catalogued - read) == (set(), FOR_QUERIES)
 
@@ -299,6 +301,30 @@ def test_a_series_of_others_is_told_until_the_spec_has_it(name: str) -> None:
 )  # fmt: skip
 def test_a_series_that_is_there_is_left_alone(name: str) -> None:
     assert told(f"sum({name})") == []
+
+
+OTHER = HEAD.replace("needs:", "metrics: {convention: CONVENTION}, needs:")
+
+
+@pytest.mark.parametrize(
+    ("convention", "expr", "expected"),
+    [
+        ("otel", "sum(rate(http_requests_total[5m]))", ["unknown-metric"]),
+        ("otel", "sum by (http_route) (rate(http_server_request_duration_seconds_count[5m]))", []),
+        ("otel", 'http_server_request_duration_seconds_count{http_request_method=""}', ["never-selects"]),
+        ("otel", 'http_server_request_duration_seconds_count{http_response_status_code=""}', []),
+        ("micrometer", "sum(rate(http_server_request_duration_seconds_count[5m]))", ["unknown-metric"]),
+        ("micrometer", 'sum(rate(http_server_requests_seconds_count{outcome="SERVER_ERROR"}[5m]))', []),
+        ("micrometer", 'http_server_requests_seconds_bucket{le="0.3"}', ["never-selects"]),
+        ("micrometer", 'http_server_requests_seconds_sum{uri=""}', ["never-selects"]),
+        ("micrometer", "sum(jdbc_query_seconds_count)", []),
+    ],
+)
+def test_the_series_and_labels_are_those_of_the_service_s_convention(
+    convention: str, expr: str, expected: list[str]
+) -> None:
+    text = OTHER.replace("CONVENTION", convention) + OWN.format(json.dumps(expr))
+    assert [each.code for each in problems(load_text(text))] == expected
 
 
 def test_an_exporter_that_is_not_scraped_provides_nothing() -> None:

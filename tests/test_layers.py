@@ -52,7 +52,10 @@ ROOMS = (
 
 # A sub-package has one door, its `__init__`. The PromQL and the advice have their own: only the plan needs them, and a
 # command that merely knows the names of metrics would load them as well. So has the verdict, which only `check` needs.
-SIDE_DOORS = {"metrics.forms", "metrics.advice", "metrics.catalogue", "metrics.objectives", "checks.verdict"}
+SIDE_DOORS = {
+    *("metrics.forms", "metrics.advice", "metrics.catalogue", "metrics.conventions", "metrics.objectives"),
+    "checks.verdict",
+}
 
 FILES = frozenset({"reading", "specfile", "cache", "render", "disk", "generate", "judge", "bootstrap", "wizard", "cli"})
 NOBODY: frozenset[str] = frozenset()

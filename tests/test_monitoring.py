@@ -93,7 +93,20 @@ alerts:
   - {metric: db_connections, service: checkout, above: 70%}
 contacts: {on_call: 'Jo "the | pipe" {{ .Values }} `x`', channel: '#a{{ b }}', pager: opsgenie}
 """
-TEXTS = {"one service": ONE, "renamed metrics": RENAMED, "odd characters": ODD}
+CONVENTIONS = f"""{HEAD}
+services:
+  - {{name: search, kind: api, metrics: {{convention: otel}}, needs: [db]}}
+  - {{name: ledger, kind: web, port: 8080, metrics: {{convention: micrometer}}, needs: [db]}}
+  - {{name: mailer, kind: worker, metrics: {{convention: otel}}, metric_names: {{jobs: mails_total}}, needs: []}}
+databases: [{{name: db}}]
+caches: none
+platform: {{monitoring: prometheus-operator}}
+alerts:
+  - {{metric: auth_failures, severity: critical}}
+  - {{metric: db_latency_p95, above: 50ms}}
+  - {{metric: latency_p95, service: ledger, above: 2.5s, severity: info}}
+"""
+TEXTS = {"one service": ONE, "renamed metrics": RENAMED, "odd characters": ODD, "conventions": CONVENTIONS}
 ALL = (*EXAMPLES, *TEXTS)
 
 

@@ -23,8 +23,9 @@ from devops_tasks.metrics.catalogue import (
     PREFIXES,
     Series,
 )
+from devops_tasks.metrics.conventions import CONVENTIONS
 from devops_tasks.promql import parse
-from devops_tasks.spec import Service, Spec
+from devops_tasks.spec import MetricNames, Service, Spec
 from devops_tasks.units import plain
 
 _OFTEN = dict.fromkeys(OFTEN_ADDED, ANY)
@@ -123,7 +124,9 @@ def _scraped(spec: Spec, targets: list[Target]) -> Iterator[tuple[str, Shapes]]:
             shapes[name].append(shape)
     for name, labels in OF_ALERTS.items():
         shapes[name] = [Shape(dict.fromkeys(labels, CERTAIN), ANY)]
-    application = {name for target in targets if target.service for name, _ in _of_service(target, written)}
+    application = {
+        name for target in targets if target.service for name, _ in _of_service(target, target.service, written)
+    }
     for name, labels in written.items():
         if name not in shapes:
             shapes[name] += [_written(labels, target.labels) for target in targets if target.service]
@@ -137,36 +140,32 @@ def _catalogued(target: Target, written: Mapping[str, tuple[str, ...]]) -> Itera
         if series.exposed_by == target.job:
             yield series.metric, _shape(series, target, series.metric, written)
     if target.service:
-        yield from _of_service(target, written)
+        yield from _of_service(target, target.service, written)
     for name in OF_TARGETS:
         yield name, Shape({**_OFTEN, **target.labels}, ABSENT)
 
 
-def _of_service(target: Target, written: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, Shape]]:
+def _of_service(
+    target: Target, service: Service, written: Mapping[str, tuple[str, ...]]
+) -> Iterator[tuple[str, Shape]]:
     """Give the application's series; of a histogram also its stem, which some take for a series."""
+    words = {name: getattr(service.metric_names, name) for name in MetricNames.fields}
+    carried = CONVENTIONS[service.metrics.convention].carried
     for series in CATALOGUE:
         if series.exposed_by == APPLICATION:
-            name = fill(series.metric, _words(target.service))
-            shape = _shape(series, target, name, written)
+            name = fill(series.metric, words)
+            labels = tuple(fill(label, words) for label in series.certain)
+            certain = (*labels, *carried.get(name.rpartition("_")[0].removesuffix("_seconds"), ()))
+            shape = _shape(series._replace(certain=certain), target, name, written)
+            if name == f"{service.metric_names.duration}_bucket":
+                shape = shape.put(le=_bounds(service))
             yield name, shape
             if name.endswith("_bucket"):
                 yield name.removesuffix("_bucket"), shape.put(le=ABSENT)
 
 
-def _words(service: Service | None) -> dict[str, str]:
-    names = service.metric_names if service else None
-    return {
-        "requests": names.requests if names else "",
-        "duration": names.duration if names else "",
-        "status": names.status_label if names else "",
-    }
-
-
 def _shape(series: Series, target: Target, name: str, written: Mapping[str, tuple[str, ...]]) -> Shape:
-    own = [fill(label, _words(target.service)) for label in series.certain]
-    certain = dict.fromkeys((*own, *written.get(name, ())), CERTAIN)
-    if target.service and name == f"{target.service.metric_names.duration}_bucket":
-        certain["le"] = _bounds(target.service)
+    certain = dict.fromkeys((*series.certain, *written.get(name, ())), CERTAIN)
     labels = {**_OFTEN, "le": ABSENT, **dict.fromkeys(series.possible, ANY), **certain, **target.labels}
     return Shape(labels, ANY if series.open and name not in written else ABSENT)
 

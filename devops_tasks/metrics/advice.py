@@ -118,7 +118,7 @@ ADVICE: dict[str, Advice] = {
             Check(
                 "Which status, on which pods?",
                 "promql",
-                'topk(10, sum by (%status, pod) (rate(%requests{%production,%status=~"5.."}[5m])) > 0)',
+                'topk(10, sum by (%status_label, pod) (rate(%requests{%production,%status_label=~"5.."}[5m])) > 0)',
             ),
             _LOGS,
             _PODS,
@@ -195,7 +195,7 @@ ADVICE: dict[str, Advice] = {
             Check(
                 "All pods or one?",
                 "promql",
-                'sum by (pod) (rate(jobs_processed_total{%production,result="failure"}[5m]))',
+                'sum by (pod) (rate(%jobs{%production,result="failure"}[5m]))',
             ),
             _LOGS,
             _PODS,
@@ -310,8 +310,7 @@ ADVICE: dict[str, Advice] = {
             Check(
                 "All pods or one?",
                 "promql",
-                "histogram_quantile(0.95, sum by (pod, le) "
-                "(rate(db_client_operation_duration_seconds_bucket{%production}[5m])))",
+                "histogram_quantile(0.95, sum by (pod, le) (rate(%{database_duration}_bucket{%production}[5m])))",
             ),
             Check(
                 "Which statements run long, and which wait for a lock? (psql)",
@@ -337,12 +336,12 @@ ADVICE: dict[str, Advice] = {
             Check(
                 "Do successes fall as well?",
                 "promql",
-                "sum by (result) (rate(auth_attempts_total{%production}[5m]))",
+                "sum by (result) (rate(%auth{%production}[5m]))",
             ),
             Check(
                 "All pods or one?",
                 "promql",
-                'sum by (pod) (rate(auth_attempts_total{%production,result="failure"}[5m]))',
+                'sum by (pod) (rate(%auth{%production,result="failure"}[5m]))',
             ),
             _LOGS,
         ),

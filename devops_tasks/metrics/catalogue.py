@@ -1,8 +1,8 @@
 """The catalogue of source series: who exposes each, and the labels that its samples carry beside those of the target.
 
 Lives here: what is true of a series in every bundle. The labels of a target (``job``, ``namespace``, ``pod``) are not
-repeated: they are those of the scrape configuration. ``%requests``, ``%duration`` and ``%status`` stand for the
-names that the service gives them. Must not: recorded series (``forms``), names of a bundle.
+repeated: they are those of the scrape configuration. A ``%word`` stands for the name that the service gives it. Must
+not: recorded series (``forms``), names of a bundle.
 """
 
 from typing import NamedTuple
@@ -30,8 +30,7 @@ def _application(metric: str, *certain: str) -> Series:
 
 def _histogram(stem: str) -> tuple[Series, ...]:
     parts = {"_bucket": ("le",), "_count": (), "_sum": ()}
-    return tuple(_application(f"%{{{stem}}}{part}" if stem == "duration" else f"{stem}{part}", *certain)
-                 for part, certain in parts.items())  # fmt: skip
+    return tuple(_application(f"%{{{stem}}}{part}", *certain) for part, certain in parts.items())
 
 
 _CONTAINER = ("namespace", "pod", "id")
@@ -39,11 +38,11 @@ _CGROUP = ("container", "image", "name", "cpu", "node")
 _RESOURCE = ("namespace", "pod", "container", "uid", "resource", "unit")
 
 CATALOGUE: tuple[Series, ...] = (
-    _application("%requests", "%status"),
+    _application("%requests", "%status_label"),
     *_histogram("duration"),
-    _application("jobs_processed_total", "result"),
-    *_histogram("db_client_operation_duration_seconds"),
-    _application("auth_attempts_total", "result"),
+    _application("%jobs", "result"),
+    *_histogram("database_duration"),
+    _application("%auth", "result"),
     Series("container_cpu_usage_seconds_total", "cadvisor", _CONTAINER, _CGROUP),
     Series("container_memory_working_set_bytes", "cadvisor", _CONTAINER, _CGROUP),
     Series("kube_pod_container_resource_requests", "kube-state-metrics", _RESOURCE, ("node",)),

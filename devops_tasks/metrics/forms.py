@@ -44,14 +44,14 @@ _REQUESTS = Recording(
 )
 _TRAFFIC = Family(
     "requests and errors",
-    (("Application", "the counter %requests with the label %status, initialised at 0 for each status"),),
+    (("Application", "%exposed"), ("Application", "%counted")),
     (Source("%requests", "%production"),),
     (
         _REQUESTS,
         Recording(
             "namespace_job_colour:http_requests_errors:rate5m",
             """\
-  sum by (namespace, job, colour) (rate(%requests{%scraped,%status=~"5.."}[5m]))
+  sum by (namespace, job, colour) (rate(%requests{%scraped,%status_label=~"5.."}[5m]))
 or
   0 * namespace_job_colour:http_requests:rate5m{%scraped}""",
             "filled with 0: a service that has never failed has an error ratio too",
@@ -91,7 +91,7 @@ or
 )
 _LATENCY = Family(
     "response times",
-    (("Application", "the histogram %duration with a bucket at each of %buckets"),),
+    (("Application", "the histogram %duration with a bucket at each of %buckets%bounded"),),
     (Source("%{duration}_bucket", "%production,%le", "%production,%le_sample"),),
     (
         Recording(
@@ -191,17 +191,20 @@ quantile without (week) (0.5,
 )
 _JOBS = Family(
     "jobs and failures",
-    (("Application", 'the counter jobs_processed_total with the label result ("success" or "failure")'),),
-    (Source("jobs_processed_total", "%production"),),
+    (
+        ("Application", "%exposed"),
+        ("Application", 'the counter %jobs with the label result ("success" or "failure")'),
+    ),
+    (Source("%jobs", "%production"),),
     (
         Recording(
             "namespace_job:jobs_processed:rate5m",
-            "sum by (namespace, job) (rate(jobs_processed_total{%scraped}[5m]))",
+            "sum by (namespace, job) (rate(%jobs{%scraped}[5m]))",
         ),
         Recording(
             "namespace_job:jobs_failed:rate5m",
             """\
-  sum by (namespace, job) (rate(jobs_processed_total{%scraped,result="failure"}[5m]))
+  sum by (namespace, job) (rate(%jobs{%scraped,result="failure"}[5m]))
 or
   0 * namespace_job:jobs_processed:rate5m{%scraped}""",
             "filled with 0: a worker that has never failed has a failure ratio too",
@@ -379,16 +382,16 @@ _CONNECTIONS = Family(
 )
 _DB_LATENCY = Family(
     "database calls",
-    (("Application", "the histogram db_client_operation_duration_seconds with a bucket at %db_buckets"),),
-    (Source("db_client_operation_duration_seconds_bucket", "%production,%le", "%production,%le_sample"),),
+    (("Application", "the histogram %database_duration with a bucket at %db_buckets%database_bounded"),),
+    (Source("%{database_duration}_bucket", "%production,%le", "%production,%le_sample"),),
     (
         Recording(
             "namespace_job_le:db_client_operation_duration_seconds_bucket:rate5m",
-            "sum by (namespace, job, le) (rate(db_client_operation_duration_seconds_bucket{%scraped}[5m]))",
+            "sum by (namespace, job, le) (rate(%{database_duration}_bucket{%scraped}[5m]))",
         ),
         Recording(
             "namespace_job:db_client_operation_duration_seconds_count:rate5m",
-            "sum by (namespace, job) (rate(db_client_operation_duration_seconds_count{%scraped}[5m]))",
+            "sum by (namespace, job) (rate(%{database_duration}_count{%scraped}[5m]))",
         ),
         Recording(
             "namespace_job:db_client_operation_duration_seconds:p95_rate5m",
@@ -426,13 +429,13 @@ and on (namespace, job)
 )
 _AUTH = Family(
     "authentication",
-    (("Application", 'the counter auth_attempts_total with the label result ("success" or "failure")'),),
-    (Source("auth_attempts_total", '%production,result="failure"'),),
+    (("Application", 'the counter %auth with the label result ("success" or "failure")'),),
+    (Source("%auth", '%production,result="failure"'),),
     (),
     (
         Recording(
             "namespace_job:auth_failures_per_%unit:rate5m",
-            'sum by (namespace, job) (rate(auth_attempts_total{%scraped,result="failure"}[5m])) * %unit_seconds',
+            'sum by (namespace, job) (rate(%auth{%scraped,result="failure"}[5m])) * %unit_seconds',
         ),
     ),
 )

@@ -118,7 +118,7 @@ _JOBS = Indicator(
     "namespace_job:jobs_failed:rate5m{%scraped}",
     "namespace_job:jobs_processed:rate5m{%scraped}",
     "",
-    Source("jobs_processed_total", "%production"),
+    Source("%jobs", "%production"),
     _advice(
         "failure_ratio",
         f"More than %limit of the jobs of %service ended in failure{_SPENDS}",

@@ -121,7 +121,9 @@ def _needs(subject: Subject, name: str, readers: list[Row]) -> Iterator[Need]:
     words = {**subject.words, "db_buckets": ", ".join(sorted({row.threshold.text for row in readers}))}
     for each in subject.queues if name == "lag" else ({},):
         for who, what in FAMILIES[name].needs:
-            yield {"service": subject.name, "who": who, "what": fill(what, {**words, **each})}
+            text = fill(what, {**words, **each})
+            if text:
+                yield {"service": subject.name, "who": who, "what": text}
 
 
 def _families(subject: Subject, rows: list[Row]) -> list[str]:

@@ -20,6 +20,7 @@ class Scraping(TypedDict):
     """What is scraped beside the services, and at what intervals."""
 
     jobs: list[Job]
+    otel: list[str]
     namespaces: list[str]
     namespaces_pattern: str
     monitoring_namespace: str
@@ -66,6 +67,7 @@ def plan_scraping(spec: Spec, subjects: list[Subject]) -> Scraping:
     queues = sorted({queue["queue"] for subject in subjects for queue in subject.queues})
     return {
         "jobs": [_job(service) for service in spec.services if service.metrics.convention != "none"],
+        "otel": [service.name for service in spec.services if service.metrics.convention == "otel"],
         "namespaces": namespaces,
         "namespaces_pattern": "|".join(namespaces),
         "monitoring_namespace": spec.monitoring.namespace,

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from devops_tasks.metrics import METRICS
+from devops_tasks.metrics import METRICS, fill
+from devops_tasks.metrics.conventions import CONVENTIONS
 from devops_tasks.plan import undecided
-from devops_tasks.spec import Database, Queue, Service, Spec
+from devops_tasks.spec import Database, MetricNames, Queue, Service, Spec
 from devops_tasks.units import Duration, plain
 
 _WEEK = 604_800
@@ -70,7 +71,7 @@ def _common(spec: Spec, name: str) -> dict[str, str]:
 
 def _service(spec: Spec, service: Service) -> Subject:
     queues = tuple(_queue(queue) for queue in spec.queues if queue.name in service.needs)
-    words = {**_common(spec, service.name), **_selectors(spec, service), **_series(spec, service)}
+    words = {**_common(spec, service.name), **_selectors(spec, service), **_series(spec, service), **_asked(service)}
     measured = service.metrics.convention != "none"
     stores = any(database.name in service.needs for database in spec.databases)
     read = queues if service.kind == "worker" else ()
@@ -96,15 +97,27 @@ def _series(spec: Spec, service: Service) -> dict[str, str]:
     lines = [_PHRASE.replace("WEEK", str(week)) for week in range(1, weeks + 1)]
     scraped = _selectors(spec, service)["scraped"]
     return {
-        "requests": service.metric_names.requests,
-        "duration": service.metric_names.duration,
-        "status": service.metric_names.status_label,
+        **{name: getattr(service.metric_names, name) for name in MetricNames.fields},
         "buckets": ", ".join(bound.text for bound in service.latency_buckets),
         "weeks": "\n  or\n".join(lines).replace("%scraped", scraped),
         "weeks_kept": f"{weeks} week{'s' if weeks > 1 else ''} and an hour",
         "colours": "_colour" if coloured else "",
         "of_pods": " of the {{ $labels.colour }} pods" if coloured else "",
         "deployment": f"{service.name}-blue" if coloured else service.name,
+    }
+
+
+def _asked(service: Service) -> dict[str, str]:
+    """Say what the application team must set, which is another thing in each library."""
+    names, convention = service.metric_names, CONVENTIONS[service.metrics.convention]
+    counter = f"the counter {names.requests} with the label {names.status_label}, initialised at 0 for each status"
+    counts = f"the histogram {names.duration} with the label {names.status_label}: its count is that of the requests"
+    exposing = {"path": service.metrics.path, "metrics_port": str(service.metrics.port)}
+    return {
+        "counted": counts if names.requests == f"{names.duration}_count" else counter,
+        "bounded": convention.bounded.get(names.duration.removesuffix("_seconds"), ""),
+        "database_bounded": convention.bounded.get(names.database_duration.removesuffix("_seconds"), ""),
+        "exposed": fill(convention.exposed, exposing),
     }
 
 

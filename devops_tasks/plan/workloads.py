@@ -3,11 +3,13 @@
 from typing import TypedDict
 
 from devops_tasks.defaults import slugify
+from devops_tasks.metrics import fill
+from devops_tasks.metrics.conventions import CONVENTIONS
 from devops_tasks.plan import undecided
 from devops_tasks.plan.network import Flow, plan_flows
 from devops_tasks.rules import SECRETS_FOLDER
 from devops_tasks.spec import ENVIRONMENT_NAMES, Database, Production, Service, Spec, Staging
-from devops_tasks.units import Cpu, Size
+from devops_tasks.units import Cpu, Duration, Size, plain
 
 COLOURS = ("blue", "green")
 LIVE_COLOUR = "blue"
@@ -347,12 +349,35 @@ def _metrics(spec: Spec, service: Service, ports: list[Port]) -> Metrics:
 
 
 def _config(spec: Spec, service: Service) -> list[Setting]:
-    settings = dict(service.config)
+    settings = {**_measuring(service), **service.config}
     tracing = spec.platform.tracing
     if tracing:
         settings.setdefault("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://{tracing.host}:{tracing.port}")
         settings.setdefault("OTEL_SERVICE_NAME", service.name)
     return [{"name": name, "value": value} for name, value in sorted(settings.items())]
+
+
+def _measuring(service: Service) -> dict[str, str]:
+    """Give the settings by which the library of a convention measures and shows what the rules read."""
+    convention = CONVENTIONS[service.metrics.convention]
+    counted = service.kind != "worker" and service.metric_names.duration == convention.duration
+    words = {
+        "metrics_port": str(service.metrics.port),
+        "bounds": ",".join(_whole(bound) for bound in service.latency_buckets),
+    }
+    settings = (
+        *(convention.apart if service.metrics.port != service.port else ()),
+        *(convention.bounds if counted else ()),
+    )
+    return {name: fill(value, words) for name, value in settings}
+
+
+def _whole(bound: Duration) -> str:
+    """Write a duration as Spring reads it: a whole number of one unit."""
+    for factor, unit in ((1, "s"), (1000, "ms"), (10**6, "us")):
+        if bound.seconds * factor % 1 == 0:
+            return f"{plain(bound.seconds * factor)}{unit}"
+    return f"{plain(bound.seconds * 10**9)}ns"
 
 
 def _secret(spec: Spec, name: str) -> Secret:
