@@ -25,6 +25,8 @@ Built = Any
 Schema = dict[str, Any]
 T = TypeVar("T")
 MISSING = object()
+_DIGITS = 12
+"""The most digits of a whole number, zeros before it included."""
 _REMEMBERED = 256
 """How many values each kind remembers: a spec is built twice, and most values of the next are the same defaults."""
 UNREAD = object()
@@ -393,7 +395,7 @@ def matching(name: str, expected: str, pattern: str, most: int = 253) -> Kind[st
 
     def matches(text: str) -> bool:
         # Compiled at the first use and kept by ``re``: most runs meet few of the patterns.
-        return re.fullmatch(pattern, text, re.ASCII) is not None
+        return re.fullmatch(_in_ascii(pattern) if text.isascii() else pattern, text, re.ASCII) is not None
 
     def parse(text: str) -> str:
         if len(text) > most or not matches(text):
@@ -411,14 +413,23 @@ def matching(name: str, expected: str, pattern: str, most: int = 253) -> Kind[st
 
 _UNQUOTED = {"integer": "7", "number": "1.5", "boolean": "true"}
 
-CONTROL = r"\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\ufffe\uffff"
+_CONTROL_IN_ASCII = r"\u0000-\u0008\u000b-\u001f\u007f"
+CONTROL = rf"{_CONTROL_IN_ASCII}-\u009f\u2028\u2029\ufffe\uffff"
 """What no text may hold, as the inside of a character class; a tab and, but for several lines, a line break neither."""
 
-SPACE = r"\t\n \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\ufeff"
+_SPACE_IN_ASCII = r"\t\n "
+SPACE = rf"{_SPACE_IN_ASCII}\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\ufeff"
 """White space as ECMA 262 has it, but for control characters, as the inside of a character class.
 
 Python's ``\\s`` is another set than the editors'; names are matched in ASCII, where it is yet another.
 """
+
+
+def _in_ascii(pattern: str) -> str:
+    """Narrow a pattern to what text in ASCII can hold: it matches the same of it, and is compiled ten times as fast."""
+    narrowed = pattern.replace(CONTROL, _CONTROL_IN_ASCII).replace(SPACE, _SPACE_IN_ASCII)
+    return narrowed.replace(r"\ufeff", "")
+
 
 _FORBIDDEN = {False: f"[{CONTROL}\\t\\n\ud800-\udfff]", True: f"[{CONTROL}\\t\ud800-\udfff]"}
 
@@ -453,13 +464,14 @@ def integer(least: int, most: int) -> Kind[int]:
     expected = f"a whole number from {least} to {most}"
 
     def parse(value: str) -> int:
-        if not re.fullmatch("[0-9]{1,12}", value) or not least <= int(value) <= most:
+        digits = value.isascii() and value.isdecimal() and len(value) <= _DIGITS
+        if not digits or not least <= int(value) <= most:
             raise ValueError(expected)
         return int(value)
 
     def notation() -> Schema:
         schema: Schema = {"type": ["integer", "string"], "minimum": least, "maximum": most}
-        return schema | {"pattern": f"^0*(?:{'|'.join(_between(least, most))})$", "maxLength": 12}
+        return schema | {"pattern": f"^0*(?:{'|'.join(_between(least, most))})$", "maxLength": _DIGITS}
 
     return Kind("integer", expected, lru_cache(_REMEMBERED)(parse), notation)
 

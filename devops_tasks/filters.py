@@ -8,6 +8,7 @@ Must not: Jinja, the plan, choices about content.
 
 import json
 import re
+from collections.abc import Callable
 
 TO_BE_DECIDED = "*to be decided*"
 
@@ -25,13 +26,17 @@ _YAML_SINGLE = re.compile(r"[ -&(-~]*")
 _YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 _MARKDOWN = re.compile(r"([\\`*\[\]|~$]|<(?![\d\s])|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=[#\w]+(?:;|$)))")
 _MARKDOWN_PLAIN = re.compile(r"[A-Za-z](?:[A-Za-z0-9 ,.;'()/%?!+-]|:(?!/))*(?<! )")  # most lines: nothing to escape
-_MARKDOWN_START = re.compile(r"^([#>]|[+-](?=\s|$)|[-=:](?=[-=:\s]*$)|\d+[.)](?=\s|$))")
-_URL_COLON = re.compile(r"(?<=http):(?=//)|(?<=https):(?=//)")
-_HEADING_END = re.compile(r"(\s#*)#$")
-_EDGE_SPACES = re.compile(r"^\s+|(?<!\s)\s+$")  # a run of spaces is looked at once, from its start
+_MARKDOWN_START = r"^([#>]|[+-](?=\s|$)|[-=:](?=[-=:\s]*$)|\d+[.)](?=\s|$))"
+# What few texts hold is compiled when the first one does.
+_URL_COLON = r"(?<=http):(?=//)|(?<=https):(?=//)"
+_HEADING_END = r"(\s#*)#$"
+_EDGE_SPACES = r"^\s+|(?<!\s)\s+$"  # a run of spaces is looked at once, from its start
 _TURNS = "\u202a-\u202e\u2066-\u2069"  # embeddings, overrides and isolates, as no plain mark is
-_TURNING = re.compile(f"[{_TURNS}]")
-_MERMAID = re.compile(r'[#"<>&`;\\{}\[\]()|\u202a-\u202e\u2066-\u2069]')
+_TURNING = f"[{_TURNS}]"
+_MERMAID = str.maketrans({
+    sign: f"#{ord(sign)};"
+    for sign in '#"<>&`;\\{}[]()|\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069'
+})  # fmt: skip
 _ENCODE = json.JSONEncoder(ensure_ascii=False).encode
 _SHELL_SAFE = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 
@@ -80,7 +85,11 @@ def _quoted(text: str) -> str:
 def json_value(value: object) -> str:
     """Print a JSON value; lists and dicts included."""
     encoded = _ENCODE(value)
-    return encoded if encoded.isprintable() else _TURNING.sub(_code_point, encoded)
+    return _spell_turns(encoded, _code_point)
+
+
+def _spell_turns(text: str, spelt: Callable[[re.Match[str]], str]) -> str:
+    return text if text.isprintable() else re.sub(_TURNING, spelt, text)
 
 
 def _code_point(match: re.Match[str]) -> str:
@@ -120,10 +129,16 @@ def md(value: Value) -> str:
 def _escape_line(line: str) -> str:
     if _MARKDOWN_PLAIN.fullmatch(line):
         return line
-    escaped = _URL_COLON.sub(r"\:", _MARKDOWN.sub(r"\\\1", line))
-    escaped = _MARKDOWN_START.sub(_escape_start, escaped)
-    escaped = _HEADING_END.sub(r"\1\\#", escaped)
-    return _TURNING.sub(_entities, _EDGE_SPACES.sub(_entities, escaped))
+    escaped = _MARKDOWN.sub(r"\\\1", line)
+    if "http" in escaped:
+        escaped = re.sub(_URL_COLON, r"\:", escaped)
+    if not escaped[:1].isalpha():
+        escaped = re.sub(_MARKDOWN_START, _escape_start, escaped)
+    if escaped.endswith("#"):
+        escaped = re.sub(_HEADING_END, r"\1\\#", escaped)
+    if escaped != escaped.strip():
+        escaped = re.sub(_EDGE_SPACES, _entities, escaped)
+    return _spell_turns(escaped, _entities)
 
 
 def _escape_start(match: re.Match[str]) -> str:
@@ -160,7 +175,7 @@ def md_fence(value: Value, language: str = "text") -> str:
 
 
 def _longest_run(text: str) -> int:
-    return max((len(run) for run in re.findall(r"`+", text)), default=0)
+    return max(map(len, re.findall(r"`+", text))) if "`" in text else 0
 
 
 def md_target(value: Value) -> str:
@@ -212,7 +227,7 @@ def sql(value: Value) -> str:
 def mermaid(value: Value) -> str:
     """Print a quoted Mermaid label; its own entity codes keep every character text."""
     text = text_of(value).replace("\n", " ")
-    return '"' + _MERMAID.sub(lambda match: f"#{ord(match[0])};", text) + '"'
+    return f'"{text.translate(_MERMAID)}"'
 
 
 def mermaid_id(value: Value) -> str:
@@ -222,7 +237,7 @@ def mermaid_id(value: Value) -> str:
 
 def comment(value: Value) -> str:
     """Print text inside a comment that ends with the line; what turns the direction of writing as its number."""
-    return _TURNING.sub(_code_point, text_of(value).replace("\n", " "))
+    return _spell_turns(text_of(value).replace("\n", " "), _code_point)
 
 
 FILTERS = {

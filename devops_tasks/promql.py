@@ -67,7 +67,7 @@ def parse(expr: str) -> Node:
     """Parse an expression; raises ``ValueError`` with one line that says why it is none."""
     import promql_parser
 
-    if len(re.findall(_OPERATOR, re.sub(_TEXT, "", expr))) > _MOST_OPERATORS:
+    if len(expr) > _MOST_OPERATORS and len(re.findall(_OPERATOR, re.sub(_TEXT, "", expr))) > _MOST_OPERATORS:
         msg = f"it has more than {_MOST_OPERATORS} operators and brackets"
         raise ValueError(msg)
     try:

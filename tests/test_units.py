@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -231,6 +232,35 @@ def test_a_percentage_and_its_ratio_are_the_same_share(ratio: Decimal) -> None:
     share = units.parse_share(f"{units.plain(ratio * 100)}%")
     assert share.ratio == ratio
     assert Decimal(share.notations()["ratio"]) * 100 == Decimal(share.notations()["percent"])
+
+
+@pytest.mark.parametrize(
+    ("parse", "pattern"),
+    [
+        (units.parse_number, units.NUMBER),
+        (units.parse_duration, units.DURATION),
+        (units.parse_span, units.SPAN),
+        (units.parse_share, units.SHARE),
+        (units.parse_rate, units.RATE),
+        (units.parse_size, units.SIZE),
+        (units.parse_cpu, units.CPU),
+    ],
+    ids=["number", "duration", "span", "share", "rate", "size", "cpu"],
+)
+def test_what_is_read_without_a_pattern_is_what_the_pattern_takes(parse: Parse, pattern: str) -> None:
+    numbers = ["", "0", "00", "7", "07", "9999", "10000", "2.5", "0.0", "1.25", ".5", "5.", "1.2.3", "\u0663", "\xb2"]
+    of_time = ["ms", "s", "m", "min", "h", "d", "/s", "/m", "/min", "/h", "/d", "sm"]
+    of_memory = ["k", "kB", "M", "Mi", "G", "Gi", "GB", "T", "Ti", "B"]
+    for written in (f"{number}{unit}" for number in numbers for unit in ("", " ", "%", "x", *of_time, *of_memory)):
+        assert _reads(parse, written) == bool(re.fullmatch(pattern, written)), written
+
+
+def _reads(parse: Parse, text: str) -> bool:
+    try:
+        parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def test_a_share_without_its_sign_is_told_how_to_write_it() -> None:

@@ -10,11 +10,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 _QUOTE = r"(?:[ \t]{0,3}>[ \t]?)*"
-_MARKS = re.compile("```|~~~")
 _FENCE = re.compile(rf"{_QUOTE}[ \t]*(?:(?:[-*+]|\d+[.)])[ \t]+)*(?P<fence>`{{3,}}|~{{3,}})(?P<info>.*)$")
 _HEADING = re.compile(rf"^{_QUOTE} {{0,3}}(?P<marks>#{{1,6}})(?:[ \t]+(?P<text>.*?))??(?:[ \t]+#+)?[ \t]*$")
-_DEFINITION = re.compile(r"^ {0,3}\[[^\]\\]+\]:[ \t]*(?P<target><[^<>\n]*>|\S+)", re.MULTILINE)
-_ANCHOR = re.compile(r"<a\s[^<>]{0,200}?(?:id|name)=[\"']([^\"'<>]+)[\"']", re.IGNORECASE)
+_DEFINITION = r"(?m)^ {0,3}\[[^\]\\]+\]:[ \t]*(?P<target><[^<>\n]*>|\S+)"
+_ANCHOR = r"(?i)<a\s[^<>]{0,200}?(?:id|name)=[\"']([^\"'<>]+)[\"']"
 _INLINE = re.compile(
     r"\\[^\n]"
     r"|(?P<code>(?P<ticks>`+)(?!`)(?P<inner>.+?)(?<!`)(?P=ticks)(?!`))"
@@ -99,7 +98,7 @@ def _split(text: str) -> tuple[str, list[Fence], list[int]]:
 def _fence_lines(text: str) -> Iterator[re.Match[str]]:
     """Find the lines that may open or close a fence, from the marks back to the beginning of their line."""
     position = -1
-    for marks in _MARKS.finditer(text):
+    for marks in re.finditer("```|~~~" if "~~~" in text else "```", text):
         if marks.start() > position:
             begin = text.rfind("\n", 0, marks.start()) + 1
             position = text.find("\n", marks.end()) % (len(text) + 1)
@@ -117,7 +116,7 @@ def _links(prose: str) -> Iterator[Link]:
         return
     for block, line in _blocks(prose):
         inline = _INLINE.finditer(block) if "](" in block else ()
-        definitions = _DEFINITION.finditer(block) if "]:" in block else ()
+        definitions = re.finditer(_DEFINITION, block) if "]:" in block else ()
         for match in (*inline, *definitions):
             target = match["target"]
             if target is not None:
@@ -125,14 +124,14 @@ def _links(prose: str) -> Iterator[Link]:
 
 
 def _blocks(prose: str) -> Iterator[tuple[str, int]]:
-    """Give each run of lines without a blank one between, since no code span or link reaches over a blank line."""
-    position, line = 0, 1
-    for match in re.finditer(r"\n[ \t]*\n\s*", prose):
-        block = prose[position : match.start()]
-        yield block, line
-        line += prose.count("\n", position, match.end())
-        position = match.end()
-    yield prose[position:], line
+    """Give each run of lines with a link but no blank line in it, since no code span or link reaches over one."""
+    position, counted, line = 0, 0, 1
+    for block in re.split(r"(\n[ \t]*\n\s*)", prose):
+        if "](" in block or "]:" in block:
+            line += prose.count("\n", counted, position)
+            counted = position
+            yield block, line
+        position += len(block)
 
 
 def _plain_target(target: str) -> str:
@@ -157,7 +156,7 @@ def _anchors(prose: str) -> Iterator[str]:
             count = seen.get(name, 0)
             seen[name] = count + 1
             yield f"{name}-{count}" if count else name
-    yield from _ANCHOR.findall(prose)
+    yield from re.findall(_ANCHOR, prose) if "<a" in prose.lower() else ()
 
 
 def slug(heading: str) -> str:

@@ -7,7 +7,7 @@ Must not: repairing.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -64,16 +64,16 @@ _BY_FENCE = {
 
 # The patterns that run over every file begin with a sign: a look behind before it would make them ten times as slow.
 # No part is tried in two ways (`++`) nor over more than 200 characters, so that a text full of signs takes no longer.
-_EXPRESSION = r"\$\{\{\s*(?P<expression>(?:'(?:[^'\n]|''){0,200}+'|(?!\}\})[^\n]){0,200}+)\}\}"
-_VARIABLE = r"\$\{(?P<variable>[\w:]+[^\n}]{0,40}\})|\$\{#"
+_EXPRESSION = r"(?<=\$\{)\{\s*(?P<expression>(?:'(?:[^'\n]|''){0,200}+'|(?!\}\})[^\n]){0,200}+)\}\}"
+_VARIABLE = r"(?<=\$\{)(?:(?P<variable>[\w:]+[^\n}]{0,40}\})|#)"
 _BRACES = (
-    r"\{\{-?\s*(?P<braces>(?:\\\"(?:(?!\\\")[^\n]){0,200}+\\\"|\"(?:\\.|[^\"\\\n]){0,200}+\"|`[^`\n]{0,200}+`"
+    r"\{-?\s*(?P<braces>(?:\\\"(?:(?!\\\")[^\n]){0,200}+\\\"|\"(?:\\.|[^\"\\\n]){0,200}+\"|`[^`\n]{0,200}+`"
     r"|(?!\}\})[^\n]){0,200}+\}\}|)"
-    r"|\{%-?[^\n]{0,200}?%\}"
-    r"|\{(?<!\$\{)#[^\n]{0,200}?#\}"
+    r"|%-?[^\n]{0,200}?%\}"
+    r"|(?<!\$\{)#[^\n]{0,200}?#\}"
 )
-_PIECE = re.compile(f"{_EXPRESSION}|{_VARIABLE}|{_BRACES}")
-_PIECE_BUT_VARIABLES = re.compile(f"{_EXPRESSION}|{_BRACES}")
+_PIECE = re.compile(rf"\{{(?:{_EXPRESSION}|{_VARIABLE}|{_BRACES})")
+_PIECE_BUT_VARIABLES = re.compile(rf"\{{(?:{_EXPRESSION}|{_BRACES})")
 # What few files hold is compiled when the first one does.
 _OBJECT = (
     r"<(?:built-in|function|bound method|class|module) [^\n>]*>"
@@ -82,13 +82,12 @@ _OBJECT = (
 _UNFILLED = r"(?:TODO|TBD|FIXME|CHANGE_?ME|REPLACE_?ME|YOUR_[A-Z_]+)(?![\w-])"
 _BRACKETS = r"\*\[[^\]\n]+\]\*(?![*\w(])"
 _INSIDE = r"[\w*\\-]"
-_MARKS = re.compile(r"\{[{%#]|\$\{")
-_MARKS_BUT_VARIABLES = re.compile(r"\{(?:[{%]|(?<!\$\{)#)")
+_OPENING = r"\$\{\{|\{\{|\$\{|\{%|\{#|<|\w*"
+_MARKS = ("{{", "{%", "{#", "${", "*[")
 # Every value of Python and every word that asks to be filled in has one of these, and next to no file does.
 _SPELT = re.compile(
     r"<(?:built-in|function|bound|class |module)|Decimal\(|\.date\(|TODO|TBD|FIXME|CHANGE|REPLACE|YOUR_",
 )
-_SUSPECT = re.compile(rf"{_MARKS.pattern}|\*\[|{_SPELT.pattern}")
 _WORDS = r"[^0-9A-Za-z]+"
 _COMPARED = 12
 _READ = 60
@@ -103,16 +102,21 @@ class Piece(NamedTuple):
     prose: bool = False
 
 
-def check_residue(files: Mapping[str, str], said: Iterable[str]) -> Iterator[Problem]:
+def check_residue(files: Mapping[str, str], said: Collection[str]) -> Iterator[Problem]:
     """Find what was left over, except in what the user ``said`` in the spec."""
-    told = tuple(text for text in said if _SUSPECT.search(text))
+    told = tuple(text for text in said if _is_suspect(text)) if _is_suspect("\n".join(said)) else ()
+    somewhere = bool(_SPELT.search("\n".join(files.values())))  # one long look, since next to none finds a word
     for path, text in files.items():
-        if _SUSPECT.search(text):
-            spelt = bool(_SPELT.search(text))
+        spelt = somewhere and bool(_SPELT.search(text))
+        if spelt or "{" in text or "*[" in text:
             for piece in _pieces(path, text):
                 yield from _leftovers(path, piece, told)
                 yield from _objects(path, piece, told) if spelt else ()
                 yield from _unfilled(path, piece, told, spelt=spelt)
+
+
+def _is_suspect(text: str) -> bool:
+    return any(mark in text for mark in _MARKS) or bool(_SPELT.search(text))
 
 
 def texts_of(tree: Tree) -> Iterator[str]:
@@ -144,19 +148,18 @@ def _language(path: str) -> Language:
 
 def _leftovers(path: str, piece: Piece, told: tuple[str, ...]) -> Iterator[Problem]:
     text = _without_spans(piece.text) if piece.prose and "${" in piece.text else piece.text
-    marks, pattern = _MARKS, _PIECE
-    if piece.language.variables == _ANYTHING:  # a script has hundreds
-        marks, pattern = _MARKS_BUT_VARIABLES, _PIECE_BUT_VARIABLES
-    for match in pattern.finditer(text) if marks.search(text) else ():
+    pattern = _PIECE_BUT_VARIABLES if piece.language.variables == _ANYTHING else _PIECE  # a script has hundreds
+    for match in pattern.finditer(text) if "{" in text else ():
         if not _belongs(match, _here(path, piece, match)):
             yield from _left_over(path, piece, match, told)
 
 
 def _left_over(path: str, piece: Piece, match: re.Match[str], told: tuple[str, ...]) -> Iterator[Problem]:
-    if not _quoted(match, told):
-        shown = match.string[match.start() : max(match.end(), match.start() + 20)].partition("\n")[0]
+    start = match.start() - (match.lastgroup in {"expression", "variable"})  # the `$` before it
+    if not _quoted(match.string, start, told):
+        shown = match.string[start : max(match.end(), start + 20)].partition("\n")[0]
         what = f"left over from a template: {shown}"
-        yield Problem(path, what, "write the value", "residue", _line(piece, match.start()))
+        yield Problem(path, what, "write the value", "residue", _line(piece, start))
 
 
 def _here(path: str, piece: Piece, match: re.Match[str]) -> Language:
@@ -180,18 +183,17 @@ def _belongs(match: re.Match[str], language: Language) -> bool:
         case "variable":
             return bool(re.match(language.variables, match["variable"]))
         case _:
-            return match[0] == "${#"  # the length of a shell's variable
+            return match[0] == "{#"  # the length of a shell's variable
 
 
-def _quoted(match: re.Match[str], told: tuple[str, ...]) -> bool:
+def _quoted(text: str, start: int, told: tuple[str, ...]) -> bool:
     """Say whether a piece is the user's own: the same opening, and after it the same letters and digits.
 
     Each output language escapes other characters, so only letters and digits are compared.
     """
-    opening = re.match(r"\$\{\{|\{\{|\$\{|\{%|\{#|<|\w*", match[0])
+    opening = re.compile(_OPENING).match(text, start)
     mark = opening[0] if opening else ""
-    start = match.start() + len(mark)
-    after = _letters(match.string[start : start + _READ])
+    after = _letters(text[start + len(mark) : start + len(mark) + _READ])
     return any(_same(said, after) for said in _openings(told, mark))
 
 

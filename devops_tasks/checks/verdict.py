@@ -68,7 +68,7 @@ def judge_bundle(bundle: Bundle, exists: Exists, shell: Shell | None = None) -> 
         *check_pages(files),
         *check_scripts(files, shell),
         *(each for each in _names(bundle, files, documents, exists) if not unread or each.code not in _OF_OTHERS),
-        *check_residue(files, texts_of(bundle.tree)),
+        *check_residue(files, list(texts_of(bundle.tree))),
         *check_strays(files, undecided),
         *_contradictions(bundle.spec, files, documents),
     ]

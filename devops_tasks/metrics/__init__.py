@@ -94,4 +94,6 @@ _WORD = re.compile(r"%(?:\{(\w+)\}|(%|\w*))")
 
 def fill(text: str, words: Mapping[str, str]) -> str:
     """Put words in place of ``%word`` and ``%{word}``, a sign for ``%%``; raises ``KeyError`` for an unknown word."""
+    if "%" not in text:
+        return text
     return _WORD.sub(lambda match: "%" if match[2] == "%" else words[match[1] or match[2]], text)

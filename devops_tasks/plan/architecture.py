@@ -43,7 +43,7 @@ def plan_architecture(spec: Spec) -> Architecture:
 
 def display_width(text: str) -> int:
     """Count the columns that a terminal or editor gives a text: two for wide characters, none for combining ones."""
-    return sum(_columns(character) for character in text)
+    return len(text) if text.isascii() else sum(_columns(character) for character in text)
 
 
 def _columns(character: str) -> int:

@@ -127,13 +127,14 @@ def _needs(subject: Subject, name: str, readers: list[Row]) -> Iterator[Need]:
 
 
 def _families(subject: Subject, rows: list[Row]) -> list[str]:
-    always = [name for name in _ALWAYS[subject.kind] if subject.measured or name not in _APPLICATION]
-    read = [family_of(row) for row in rows if row.subject.key == subject.key and instrumented(row)]
+    always, key = (name for name in _ALWAYS[subject.kind] if subject.measured or name not in _APPLICATION), subject.key
+    read = (family_of(row) for row in rows if row.subject.key == key and instrumented(row))
     return sorted({*always, *read}, key=_ORDER.index)
 
 
 def _readers(subject: Subject, family: str, rows: list[Row]) -> list[Row]:
-    return [row for row in rows if row.subject.key == subject.key and family_of(row) == family and instrumented(row)]
+    key = subject.key
+    return [row for row in rows if family_of(row) == family and row.subject.key == key and instrumented(row)]
 
 
 def _rules(subject: Subject, family: Family, readers: list[Row]) -> Iterator[RecordingPlan]:

@@ -327,6 +327,8 @@ def _fired(alert: AlertPlan, each: list[dict[str, str]], printed: str, end: str)
 
 
 def _printed(text: str, labels: dict[str, str], printed: str) -> str:
+    if "{{" not in text:
+        return text
     text = re.sub(r"\{\{ \$value [^}]*\}\}", printed, text)
     return re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda match: labels[match[1]], text)
 
