@@ -31,12 +31,16 @@ if TYPE_CHECKING:
 
 
 class Break(NamedTuple):
-    """One edit of one file of an example: the text that is replaced once, and the text in its place."""
+    """One edit of one file of an example: the text that is replaced once, and the text in its place.
+
+    ``also`` are the codes of what follows from it.
+    """
 
     example: str
     path: str
     old: str
     new: str
+    also: frozenset[str] = frozenset()
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +95,20 @@ threshold="{0}"}} > 0.05
           and on (namespace, job, threshold)
             namespace_job_threshold:http_requests_slow:increase5m{{namespace="saved-reports",job="feature-api",threshold="{0}"}}"""
 
+POLICIES = "security/network-policies.yml"
+LABEL = "app.kubernetes.io/name: feature-api"
+DENIED, UNNEEDED = frozenset({"flow-denied"}), frozenset({"flow-unneeded"})
+NAMESPACE = "apiVersion: v1\nkind: Namespace\n"
+QUOTA = """\
+apiVersion: v1
+kind: ResourceQuota
+metadata: {{name: quota}}
+spec: {{hard: {{{0}}}}}
+---
+apiVersion: v1
+kind: Namespace
+"""
+
 BREAKS: dict[str, list[Break]] = {
     "yaml": [
         Break(S, "scaling/hpa.yml", "minReplicas: 3", "minReplicas: [3"),
@@ -139,6 +157,7 @@ BREAKS: dict[str, list[Break]] = {
             "security/network-policies.yml",
             "      app.kubernetes.io/name: feature-api\n",
             "      app: feature-api\n",
+            DENIED,
         ),
         Break(
             S,
@@ -164,7 +183,6 @@ BREAKS: dict[str, list[Break]] = {
     "port": [
         Break(S, f"{API}/service.yml", "targetPort: http", "targetPort: web"),
         Break(S, "delivery/traffic/green-050.yml", "port: 3000", "port: 3001"),
-        Break(S, "security/network-policies.yml", "          port: 3000", "          port: 8080"),
         Break(
             S,
             f"{API}/deployment.yml",
@@ -178,6 +196,19 @@ BREAKS: dict[str, list[Break]] = {
         Break(S, "monitoring/prometheus-config.yml", "regex: feature-api\n", "regex: feature\n"),
         Break(S, "monitoring/prometheus-config.yml", "regex: metrics\n", "regex: web\n"),
     ],
+    "flow-denied": [
+        Break(S, POLICIES, "          port: 3000", "          port: 8080", UNNEEDED),
+        Break(S, POLICIES, "k8s-app: kube-dns", "k8s-app: dns", UNNEEDED),
+        Break(S, POLICIES, "          port: 9090", "          port: metrics-port", UNNEEDED),
+        Break(C, POLICIES, "  ingress:\n", "  incoming:\n"),
+    ],
+    "flow-unneeded": [
+        Break(
+            S, POLICIES, "  podSelector: {}\n", "  podSelector: {matchLabels: {app.kubernetes.io/name: feature-api}}\n"
+        ),
+        Break(S, POLICIES, "  egress:\n", "  egress:\n    - {}\n"),
+        Break(S, POLICIES, "  ingress:\n", "  ingress:\n    - from:\n        - namespaceSelector: {}\n"),
+    ],
     "no-runbook": [
         Break(S, "monitoring/alert-rules.yml", "runbook_url:", "runbook:"),
         Break(S, "monitoring/alert-rules.yml", "LatencyP95High.md", "LatencyHigh.md"),
@@ -185,6 +216,9 @@ BREAKS: dict[str, list[Break]] = {
     "traffic-step": [
         Break(S, "delivery/traffic/green-010.yml", "weight: 90", "weight: 80"),
         Break(S, "delivery/traffic/green-100.yml", "          weight: 0\n", ""),
+        Break(S, "delivery/shift-traffic.sh", "0 | 10 | 50 | 100) ;;", "0 | 10 | 100) ;;"),
+        Break(S, "delivery/watch-rollout.sh", "shares=(10 50 100)", "shares=(50 100)"),
+        Break(S, "tasks.md", "Switch 50% of traffic", "Switch 40% of traffic"),
     ],
     "unknown-series": [
         Break(
@@ -254,7 +288,21 @@ BREAKS: dict[str, list[Break]] = {
         Break(S, "scaling/hpa.yml", "averageUtilization: 70", "averageUtilization: 80"),
         Break(S, "scaling/hpa.yml", "averageUtilization: 80", "averageUtilization: 90"),
     ],
-    "disruption-blocked": [Break(S, f"{API}/disruption-budget.yml", "maxUnavailable: 1", "maxUnavailable: 0")],
+    "disruption-blocked": [
+        Break(S, f"{API}/disruption-budget.yml", "maxUnavailable: 1", budget)
+        for budget in ("maxUnavailable: 0", "minAvailable: 100%", "minAvailable: 3", "minAvailable: 90%")
+    ],
+    "over-quota": [
+        Break(S, "overlays/production/namespace.yml", NAMESPACE, QUOTA.format(quota))
+        for quota in ("requests.cpu: 19", "limits.memory: 79Gi", "pods: 19")
+    ],
+    "no-restore": [Break(S, "disaster-recovery/restore-database.sh", "features-db)\n", "old-db)\n")],
+    "backup-retention": [
+        Break(S, "disaster-recovery/backup.yml", "DeleteAfterDays: 30", "DeleteAfterDays: 3"),
+        Break(S, "disaster-recovery/backup.yml", "            Lifecycle:\n              DeleteAfterDays: 30\n", ""),
+        Break(C, "disaster-recovery/backup-database.sh", "keep_seconds=1209600", "keep_seconds=120960"),
+        Break(C, "disaster-recovery/backup-database.sh", " keep_seconds=1209600", ""),
+    ],
     "backup-interval": [
         Break(C, "disaster-recovery/backup.yml", 'schedule: "0 * * * *"', 'schedule: "0 */6 * * *"'),
         Break(S, "disaster-recovery/backup.yml", "cron(0 0/6 * * ? *)", "cron(0 0 * * ? *)"),
@@ -276,7 +324,7 @@ BREAKS: dict[str, list[Break]] = {
 def test_what_is_broken_is_found_and_nothing_else(edited: Callable[[str], Path], code: str, broken: Break) -> None:
     folder = edited(broken.example)
     edit(folder, broken.path, broken.old, broken.new)
-    assert found(folder) == {code}
+    assert found(folder) == {code} | broken.also
 
 
 DELETED = [
@@ -326,6 +374,16 @@ ALONE = {
     "replicas within the autoscaler": Break(
         S, "overlays/production/feature-api-size.yml", "spec:\n", "spec:\n  replicas: 5\n"
     ),
+    "a narrower way to an undecided address": Break(
+        M, POLICIES, "cidr: 10.0.0.0/8\n        - ipBlock:\n            cidr: 172.16.0.0/12", "cidr: 10.20.0.0/24"
+    ),
+    "a budget that leaves room": Break(S, f"{API}/disruption-budget.yml", "maxUnavailable: 1", "minAvailable: 50%"),
+    "a quota with room": Break(
+        S,
+        "overlays/production/namespace.yml",
+        NAMESPACE,
+        QUOTA.format("requests.cpu: 1k, limits.memory: 1000Gi, pods: 99"),
+    ),
     "an older backup that is allowed": Break(C, "disaster-recovery/backup.yml", '"0 * * * *"', '"30 * * * *"'),
     "a command for somebody else's object": Break(
         S,
@@ -348,7 +406,7 @@ def test_an_edit_that_contradicts_nothing_is_left_alone(edited: Callable[[str], 
 
 def test_a_deleted_file_that_nobody_names_is_left_alone(edited: Callable[[str], Path]) -> None:
     folder = edited(S)
-    (folder / "delivery/traffic/green-010.yml").unlink()
+    (folder / "monitoring/README.md").unlink()
     assert found(folder) == set()
 
 

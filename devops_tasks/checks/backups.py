@@ -4,7 +4,7 @@ Lives here: the times that a schedule names. Must not: how a backup is made.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from itertools import pairwise
 from operator import itemgetter
@@ -20,6 +20,7 @@ Problems = Iterator[Problem]
 _DAY = 24 * 60
 _WEEK = 7
 _FIELDS = 5
+_BACKUP, _RESTORE = (f"disaster-recovery/{name}-database.sh" for name in ("backup", "restore"))
 
 
 class Schedule(NamedTuple):
@@ -30,6 +31,47 @@ class Schedule(NamedTuple):
     document: Document
     path: KeyPath
     continuous: bool = False
+
+
+def check_recovery(spec: Spec, cluster: Cluster, files: Mapping[str, str], documents: list[Document]) -> Problems:
+    """Check that what is backed up can be restored by the script, and is removed when it has been kept long enough."""
+    schedules = {each.database: each for each in _schedules(cluster, documents)}
+    for database in spec.databases:
+        schedule = schedules.get(database.name)
+        if schedule is not None:
+            yield from _restored(database, files)
+            yield from _removed(database, schedule, files)
+
+
+def _restored(database: Database, files: Mapping[str, str]) -> Problems:
+    script = files.get(_RESTORE, "")
+    if script and not _case(script, database):
+        what = f"{database.name} is backed up, and the script that restores has no case for it"
+        yield Problem(_RESTORE, what, "add its case, or generate again", "no-restore", 1)
+
+
+def _case(script: str, database: Database) -> re.Match[str] | None:
+    """Find what a script does for one database."""
+    return re.search(rf"^{re.escape(database.name)}\)\n(.*?);;", script, re.MULTILINE | re.DOTALL)
+
+
+def _removed(database: Database, schedule: Schedule, files: Mapping[str, str]) -> Problems:
+    wanted, mend = database.backup.keep, "keep the same time as databases[].backup.keep, or correct that"
+    if schedule.path[0] != "Resources":
+        case = _case(files.get(_BACKUP, ""), database)
+        told = re.search(r"\bkeep_seconds=(\d+)", case[1]) if case else None
+        if case and (told is None or int(told[1]) != wanted.seconds):
+            line = files[_BACKUP].count("\n", 0, case.start(1)) + 1
+            kept = f"keeps them {Duration(Decimal(told[1])).text}" if told else "removes none of them"
+            what = f"backups of {database.name} are to be kept {wanted.text}, and the script {kept}"
+            yield Problem(_BACKUP, what, mend, "backup-retention", line)
+        return
+    path = (*schedule.path[:-1], "Lifecycle", "DeleteAfterDays")
+    days = schedule.document.at(path)
+    if not isinstance(days, int) or days * _DAY * 60 < wanted.seconds:
+        kept = f"after {days} days" if isinstance(days, int) else "never"
+        what = f"backups of {database.name} are to be kept {wanted.text}, and the plan removes them {kept}"
+        yield Problem(schedule.document.path, what, mend, "backup-retention", schedule.document.line(path))
 
 
 def check_backups(spec: Spec, cluster: Cluster, documents: list[Document]) -> Problems:

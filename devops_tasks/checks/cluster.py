@@ -175,13 +175,14 @@ def replicas_of(environment: Environment, deployment: Document) -> tuple[int, Do
             return entry["count"], environment.kustomization
     for target, patch in environment.patches:
         count = patch.at(("spec", "replicas"))
-        if isinstance(count, int) and _meant(target, patch, deployment):
+        if isinstance(count, int) and meant(target, patch, deployment):
             return count, patch
     count = deployment.at(("spec", "replicas"))
     return (count, deployment) if isinstance(count, int) else None
 
 
-def _meant(target: Value, patch: Document, deployment: Document) -> bool:
+def meant(target: Value, patch: Document, deployment: Document) -> bool:
+    """Say whether a patch, with the target that its kustomization gives it, is one of a Deployment."""
     if not isinstance(target, dict):
         return name_of(patch) == name_of(deployment)
     if target.get("kind", "Deployment") != "Deployment":

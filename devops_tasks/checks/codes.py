@@ -51,16 +51,27 @@ CODES: dict[str, Code] = {
              "account, a ConfigMap, a Secret, or an object that a script or a page hands to kubectl.",
              "Use the name that the object has."),
         Code("port", "error", "Names",
-             "A port that is named is opened by nobody: of a Service, a probe, a route, a network policy.",
+             "A port that is named is opened by nobody: of a Service, a probe, a route.",
              "Use the port that the container opens, by number or by name."),
         Code("scrape", "error", "Names",
-             "Prometheus would scrape nothing: the annotation, the job or the monitor does not fit the pods.",
-             "Make the annotation, the job's name and the port those of the service."),
+             "Prometheus would scrape nothing: the annotation, the job or the monitor does not fit the pods, or no "
+             "network policy lets it reach the port.",
+             "Make the annotation, the job's name and the port those of the service, and open the port."),
+        Code("flow-denied", "error", "Network",
+             "Something that the spec needs is closed: no network policy opens the peer and the port. An address that "
+             "nobody has decided counts as open where a part of its range is.",
+             "Correct the rule, or add one for the need."),
+        Code("flow-unneeded", "error", "Network",
+             "A network policy opens what nothing in the spec needs, or nothing is denied by default. A range that "
+             "stands for an undecided address is needed.",
+             "Remove or narrow the rule, or add what it is for to `needs`. A policy for another caller belongs into "
+             "a file of your own, which is not judged."),
         Code("no-runbook", "error", "Names", "An alert has no `runbook_url`, or it leads to no page of the bundle.",
              "Link the alert's page in `runbooks/alerts/`."),
         Code("traffic-step", "error", "Names",
-             "The weights of a route are not the share that the name of its file says, as in `green-010.yml`.",
-             "Set the weights that the name says; they add up to 100."),
+             "The weights of a route are not the share that the name of its file says, as in `green-010.yml`; or the "
+             "document, the states of the routes and the scripts do not take the steps of `delivery.steps`.",
+             "Set the weights that the name says; they add up to 100. Take the same steps everywhere."),
         Code("unknown-series", "error", "Names",
              "A query uses a recorded series that no recording rule of the bundle records.",
              "Correct the name, or record the series."),
@@ -109,11 +120,20 @@ CODES: dict[str, Code] = {
              "An alert on CPU or memory fires at or below the use that the autoscaler aims at: on every normal day.",
              "Raise the alert above the autoscaler's target, or lower the target."),
         Code("disruption-blocked", "warning", "Contradictions",
-             "A disruption budget lets no pod be moved, so that no node can be drained.", "Use `maxUnavailable: 1`."),
+             "A disruption budget lets no pod be moved, so that no node can be drained: by itself, or because an "
+             "environment has no more pods than are to stay.", "Use `maxUnavailable: 1`."),
+        Code("over-quota", "warning", "Contradictions",
+             "The pods of an environment, each Deployment at its most, come to more than a ResourceQuota allows.",
+             "Raise the quota, or lower what the autoscalers may reach."),
         Code("backup-interval", "warning", "Contradictions",
              "Backups are further apart than the data that may be lost. A continuous backup of the same instance is "
              "no answer where the region is lost: it is not copied.",
              "Back up more often, or accept a larger loss."),
+        Code("no-restore", "error", "Contradictions", "A database is backed up, and the script that restores does not "
+             "know it.", "Add its case to `restore-database.sh`, or generate again."),
+        Code("backup-retention", "warning", "Contradictions",
+             "What removes old backups (the script, or the plan of the managed service) keeps them for another time "
+             "than `databases[].backup.keep`, or removes none.", "Make the two the same."),
         Code("backup-kept", "warning", "Contradictions", "A backup is gone before the next one is made.",
              "Keep backups for several intervals."),
         Code("points-over-capacity", "warning", "Contradictions",

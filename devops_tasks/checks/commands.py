@@ -36,6 +36,13 @@ _SELECTED = re.compile(rf"\bapp\.kubernetes\.io/name={_NAME}")
 _LIST = re.compile(
     r"^[ \t]*(?:readonly[ \t]+)?(?P<kind>services|deployments|workers)=\((?P<names>[a-z0-9 -]*)\)", re.MULTILINE
 )
+_STATE = re.compile(r"delivery/traffic/green-(\d{3})\.yml")
+_SAID = (
+    ("delivery/shift-traffic.sh", re.compile(r"^(\d+(?: \| \d+)+)\) ;;$", re.MULTILINE), True),
+    ("delivery/watch-rollout.sh", re.compile(r"^shares=\(([\d ]+)\)$", re.MULTILINE), False),
+    ("tasks.md", re.compile(r"^ +- \[[ xX]\] Switch (\d+)% of traffic to green", re.MULTILINE), False),
+)
+"""Where the steps are said, how, and whether the state without any traffic is one of them."""
 
 
 class Known(NamedTuple):
@@ -132,3 +139,27 @@ def check_traffic(cluster: Cluster) -> Problems:
                 what = f"HTTPRoute {name_of(route)} sends {told}, and the file is called green-{wanted:03}"
                 line = route.line(("spec", "rules", index, "backendRefs"))
                 yield Problem(route.path, what, f"blue {100 - wanted}, green {wanted}", "traffic-step", line)
+
+
+def check_steps(files: Mapping[str, str], steps: list[int]) -> Problems:
+    """Check that the states of the routes, the scripts and the document take the steps of the spec, 0 being the first.
+
+    What none of them says any more, because somebody has written it anew, is left alone.
+    """
+    states = [int(match[1]) for path in sorted(files) if (match := _STATE.fullmatch(path))]
+    if states and sorted(states) != sorted(steps):
+        yield _other_steps("delivery/traffic", "the routes have states for", sorted(states), sorted(steps))
+    for path, pattern, wanted in _SAID:
+        found = list(pattern.finditer(files.get(path, "")))
+        said = [int(number) for match in found for number in re.findall(r"\d+", match[1])]
+        meant = [step for step in steps if step or wanted]
+        if said and said != meant:
+            line = files[path].count("\n", 0, found[0].start(1)) + 1
+            yield _other_steps(path, "the steps here are", said, meant)._replace(line=line)
+
+
+def _other_steps(path: str, words: str, said: list[int], wanted: list[int]) -> Problem:
+    told, meant = (", ".join(map(str, each)) for each in (said, wanted))
+    return Problem(
+        path, f"{words} {told}, and delivery.steps makes them {meant}", "take the same steps", "traffic-step"
+    )

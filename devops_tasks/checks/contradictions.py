@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import product
 from typing import NamedTuple
 
-from devops_tasks.checks.cluster import Cluster, environments, items, kind_of, labels_of, name_of, replicas_of
+from devops_tasks.checks.cluster import Cluster, items, labels_of
 from devops_tasks.checks.documents import Document, Value
 from devops_tasks.checks.markdown import read_page
 from devops_tasks.checks.rules import Comparison, Rule, first_comparison
@@ -107,35 +107,6 @@ def _of_request(share: Decimal, service: Service, resource: str) -> Decimal:
     """Turn an alert's share into one of the request: memory is alerted on by its limit, and scaled by its request."""
     memory = service.production.memory
     return share * memory.limit.bytes / memory.request.bytes if resource == "memory" else share
-
-
-def check_environments(cluster: Cluster, files: Mapping[str, str]) -> Problems:
-    """Warn of replicas that lie outside of the autoscaler of the same environment."""
-    told: set[tuple[str, int]] = set()
-    for environment, scaler in product(environments(cluster, files), cluster.kind("HorizontalPodAutoscaler")):
-        deployment = cluster.objects.get(("Deployment", str(scaler.at(("spec", "scaleTargetRef", "name")))))
-        least, most = scaler.at(("spec", "minReplicas")), scaler.at(("spec", "maxReplicas"))
-        found = replicas_of(environment, deployment) if deployment and scaler.path in environment.paths else None
-        if found and isinstance(least, int) and isinstance(most, int) and not least <= found[0] <= most:
-            count, document = found
-            line = document.line(("spec", "replicas"))
-            name, range_ = name_of(scaler), f"{least} to {most}"
-            what = f"{environment.name} has {count} pods of {name}, and its autoscaler keeps {range_}"
-            if (document.path, line) not in told:
-                yield Problem(document.path, what, f"see {scaler.path}", "replicas-outside-autoscaler", line)
-            told.add((document.path, line))  # one patch sizes both colours
-
-
-def check_budgets(cluster: Cluster) -> Problems:
-    """Warn of a disruption budget that lets no pod be moved."""
-    for document in cluster.kind("PodDisruptionBudget"):
-        key = "maxUnavailable" if document.at(("spec", "maxUnavailable")) is not None else "minAvailable"
-        value = str(document.at(("spec", key)))
-        blocked = {"maxUnavailable": {"0", "0%"}, "minAvailable": {"100%"}}[key]
-        if value in blocked:
-            what = f"{kind_of(document)} {name_of(document)} lets no pod be moved: {key} is {value}"
-            line = document.line(("spec", key))
-            yield Problem(document.path, what, "write maxUnavailable: 1", "disruption-blocked", line)
 
 
 def check_tasks(spec: Spec, files: Mapping[str, str]) -> Problems:

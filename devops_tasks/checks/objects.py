@@ -116,21 +116,6 @@ def _opened(pods: list[Pods]) -> str:
     return "they open " + (", ".join(f"{name} ({number})" for name, number in ports.items()) or "none")
 
 
-def _policy_ports(cluster: Cluster) -> Problems:
-    for document in cluster.kind("NetworkPolicy"):
-        found = cluster.selected(document.at(("spec", "podSelector", "matchLabels")))
-        for path, port in _let_in(document):
-            if found and "endPort" not in port and not any(pods.opens(port.get("port")) for pods in found):
-                what = f"{_called(document)} lets in port {port.get('port')}, which its pods do not open"
-                yield _at(document, path, what, _opened(found), "port")
-
-
-def _let_in(document: Document) -> Iterator[tuple[KeyPath, Value]]:
-    for index, rule in enumerate(items(document.at(("spec", "ingress")))):
-        for number, port in enumerate(items(rule.get("ports"))):
-            yield ("spec", "ingress", index, "ports", number, "port"), port
-
-
 def _probes(cluster: Cluster) -> Problems:
     for pods in cluster.pods:
         for (place, container), probe in product(pods.containers, ("startupProbe", "livenessProbe", "readinessProbe")):
@@ -224,7 +209,6 @@ _RULES: tuple[Callable[[Cluster], Problems], ...] = (
     _targets,
     _backends,
     _service_ports,
-    _policy_ports,
     _probes,
     _annotations,
     _monitored_ports,

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from devops_tasks.checks import contradictions as against
-from devops_tasks.checks.backups import check_backups
+from devops_tasks.checks.backups import check_backups, check_recovery
+from devops_tasks.checks.capacity import check_budgets, check_environments, check_quotas
 from devops_tasks.checks.cluster import Cluster, read_cluster
 from devops_tasks.checks.codes import CODES, Code, severity
-from devops_tasks.checks.commands import Known, check_commands, check_traffic
+from devops_tasks.checks.commands import Known, check_commands, check_steps, check_traffic
 from devops_tasks.checks.documents import Document, read_documents
+from devops_tasks.checks.flows import check_flows
 from devops_tasks.checks.links import Exists, check_kustomizations, check_links, check_mentions, parent_paths
 from devops_tasks.checks.monitoring import (
     Watched,
@@ -28,13 +30,15 @@ from devops_tasks.checks.syntax import Shell, check_pages, check_scripts, read_t
 from devops_tasks.checks.undecided import Undecided, check_strays, find_undecided
 from devops_tasks.errors import Problem
 from devops_tasks.fields import Tree
-from devops_tasks.plan import Plan
+from devops_tasks.plan import Plan, all_flows
 from devops_tasks.spec import Spec
 
 __all__ = ["CODES", "Bundle", "Code", "Exists", "Shell", "Undecided", "Verdict", "judge_bundle", "severity"]
 
 
-_OF_OTHERS = frozenset({"unknown-object", "selector", "port", "scrape", "unknown-series", "unknown-metric"})
+_OF_OTHERS = frozenset(
+    ("unknown-object", "selector", "port", "scrape", "unknown-series", "unknown-metric", "flow-denied", "flow-unneeded")
+)
 """What may be no fault of the file that it is found in: a file that cannot be read may hold what is missing."""
 
 
@@ -88,6 +92,8 @@ def _names(bundle: Bundle, files: Mapping[str, str], documents: list[Document], 
     yield from check_objects(cluster)
     yield from check_commands(files, _known(bundle.spec, cluster))
     yield from check_traffic(cluster)
+    yield from check_steps(files, [int(step["weight"]) for step in bundle.plan["steps"]])
+    yield from check_flows(cluster, all_flows(bundle.plan), bundle.spec.monitoring.namespace)
     yield from check_queries(files, documents, rules, watched)
     yield from check_flow(bundle.spec, documents, rules, watched)
     yield from check_alerts(rules, files, watched)
@@ -120,10 +126,12 @@ def _contradictions(spec: Spec, files: Mapping[str, str], documents: list[Docume
     rules = [rule for rule in read_rules(documents) if _plain(rule)]
     yield from against.check_rules(rules)
     yield from against.check_scaling(spec, cluster, rules)
-    yield from against.check_environments(cluster, files)
-    yield from against.check_budgets(cluster)
+    yield from check_environments(cluster, files)
+    yield from check_budgets(cluster, files)
+    yield from check_quotas(cluster, files)
     yield from against.check_tasks(spec, files)
     yield from check_backups(spec, cluster, documents)
+    yield from check_recovery(spec, cluster, files, documents)
     yield from against.check_dates(spec)
     yield from against.check_split(spec)
 

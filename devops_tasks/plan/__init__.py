@@ -1,6 +1,7 @@
 """Spec to plan: every name, label, total, threshold, schedule and list that a template prints, as plain data.
 
 The one door is :func:`plan_bundle`; each module behind it plans one subject and returns dicts, lists and scalars only.
+:func:`all_flows` reads the network's flows out of a plan.
 Must not: Jinja, files, the clock.
 """
 
@@ -9,13 +10,16 @@ from typing import Any
 
 from devops_tasks.plan.cost import plan_cost
 from devops_tasks.plan.delivery import plan_delivery
-from devops_tasks.plan.document import plan_document
+from devops_tasks.plan.document import all_flows, plan_document
 from devops_tasks.plan.monitoring import plan_monitoring
+from devops_tasks.plan.network import Flow, Peer
 from devops_tasks.plan.operations import plan_operations
 from devops_tasks.plan.recovery import plan_recovery
 from devops_tasks.plan.undecided import plan_undecided
 from devops_tasks.plan.workloads import plan_workloads
 from devops_tasks.spec import Spec
+
+__all__ = ["Flow", "Peer", "Plan", "all_flows", "plan_bundle"]
 
 Plan = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """What tasks.md says beside the files that it shows: its words and rows, in the order of its sections."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any, TypedDict
 
@@ -22,6 +22,7 @@ from devops_tasks.plan.commitments import (
     plan_risks,
     plan_savings,
 )
+from devops_tasks.plan.network import Flow
 from devops_tasks.plan.tasks import ENGINES, Tasks, plan_tasks, served, workers
 from devops_tasks.plan.watching import (
     Acting,
@@ -80,7 +81,7 @@ def plan_document(spec: Spec, plan: dict[str, Any], today: date | None) -> Docum
         "acting": plan_acting(rows, plan_criteria_rows(spec)),
         "shown": _shown(plan),
         "instrumentation": plan_instrumentation(rows, plan["rule_needs"]),
-        "flow_rows": merge_flows(_flows(plan)),
+        "flow_rows": merge_flows(all_flows(plan)),
         "savings": plan_savings(spec),
         "done": list(spec.done),
         "dependencies": plan_dependencies(spec),
@@ -237,12 +238,12 @@ def _tuning(plan: dict[str, Any]) -> Iterator[Row]:
             yield {"path": f"database/{name}", "start": start.format(name=database["name"], resource=size["resource"])}
 
 
-def _flows(plan: dict[str, Any]) -> list[Row]:
-    jobs = [flow for database in plan["recovery"]["cronjobs"] for flow in database["flows"]]
-    return [*plan["flows"], *jobs]
+def all_flows(plan: dict[str, Any]) -> list[Flow]:
+    """Give the flows of every workload: of the services, and of the jobs that back their databases up."""
+    return [*plan["flows"], *(flow for database in plan["recovery"]["cronjobs"] for flow in database["flows"])]
 
 
-def merge_flows(flows: list[Row]) -> list[Row]:
+def merge_flows(flows: Iterable[Mapping[str, Any]]) -> list[Row]:
     """Make one row of the flows that differ only in our end."""
     merged: dict[tuple[Any, ...], Row] = {}
     for flow in flows:
