@@ -147,6 +147,7 @@ BREAKS: dict[str, list[Break]] = {
         Break(S, "overlays/production/kustomization.yaml", "../../scaling", "../../scale"),
         Break(S, "monitoring/prometheus-config.yml", "alert-rules.yml", "alert_rules.yml"),
         Break(S, "monitoring/alert-rules.test.yml", "  - alert-rules.yml", "  - alert_rules.yml"),
+        Break(S, "monitoring/recording-rules.test.yml", "  - recording-rules.yml", "  - recording_rules.yml"),
         Break(S, "delivery/pipeline.yml", "monitoring/alert-rules.yml", "monitoring/alert_rules.yml"),
     ],
     "selector": [

@@ -66,7 +66,7 @@ def test_prometheus_takes_configuration_rules_and_their_tests(bundle: Path) -> N
     assert tools.promtool_check_config(monitoring) == ""
     for rules in ("recording-rules.yml", "alert-rules.yml"):
         assert tools.promtool_check_rules(monitoring / rules) == ""
-    assert tools.promtool_test_rules(monitoring / "alert-rules.test.yml") == ""
+        assert tools.promtool_test_rules((monitoring / rules).with_suffix(".test.yml")) == ""
     assert tools.amtool_check_config(monitoring / "alertmanager.yml") == ""
 
 

@@ -28,6 +28,7 @@ def _findings(folder: Path, platform: dict[str, Any]) -> Iterator[str]:
     yield tools.promtool_check_config(monitoring)
     yield tools.promtool_check_rules(monitoring / "recording-rules.yml")
     yield tools.promtool_check_rules(monitoring / "alert-rules.yml")
+    yield tools.promtool_test_rules(monitoring / "recording-rules.test.yml")
     yield tools.promtool_test_rules(monitoring / "alert-rules.test.yml")
     yield tools.amtool_check_config(monitoring / "alertmanager.yml")
     for environment in ("staging", "production"):

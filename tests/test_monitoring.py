@@ -108,6 +108,7 @@ alerts:
 """
 TEXTS = {"one service": ONE, "renamed metrics": RENAMED, "odd characters": ODD, "conventions": CONVENTIONS}
 ALL = (*EXAMPLES, *TEXTS)
+TESTS = ("recording-rules.test.yml", "alert-rules.test.yml")
 
 
 def load(name: str) -> Loaded:
@@ -170,8 +171,9 @@ def test_promtool_finds_nothing_in_the_configuration(name: str, folders: Callabl
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_every_generated_rule_test_passes(name: str, folders: Callable[[str], Path]) -> None:
-    assert tools.promtool_test_rules(folders(name) / "monitoring" / "alert-rules.test.yml") == ""
+@pytest.mark.parametrize("tests", TESTS)
+def test_every_generated_rule_test_passes(tests: str, name: str, folders: Callable[[str], Path]) -> None:
+    assert tools.promtool_test_rules(folders(name) / "monitoring" / tests) == ""
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -537,9 +539,27 @@ def test_traffic_is_compared_with_the_same_hour_of_earlier_weeks(
 )
 def test_rule_tests_pass_whatever_the_threshold_and_the_wait(alerts: str, tmp_path: Path) -> None:
     files = render_bundle(load_text(f"{ONE}\nalerts: {alerts}\n"))
-    for name in ("recording-rules.yml", "alert-rules.yml", "alert-rules.test.yml"):
+    for name in ("recording-rules.yml", "alert-rules.yml", *TESTS):
         (tmp_path / name).write_text(files[f"monitoring/{name}"])
-    assert tools.promtool_test_rules(tmp_path / "alert-rules.test.yml") == ""
+    assert [tools.promtool_test_rules(tmp_path / name) for name in TESTS] == ["", ""]
+
+
+@pytest.mark.parametrize("convention", ["otel", "micrometer"])
+def test_rule_tests_pass_whoever_names_the_series(convention: str, tmp_path: Path) -> None:
+    metrics = f"metrics: {{convention: {convention}}}"
+    services = f"""
+      - {{name: api, needs: [db], {metrics}, slo: {{availability: 99.9%, latency: {{objective: 99%, below: 1s}}}}}}
+      - {{name: indexer, kind: worker, needs: [orders], {metrics}, slo: {{availability: 99.5%, window: 7d}}}}"""
+    text = f"""{HEAD}
+services: {services}
+databases: [{{name: db}}]
+queues: [{{name: orders, topic: orders, group: indexer}}]
+alerts: [{{metric: auth_failures}}, {{metric: db_latency_p95}}]
+"""
+    for path, content in render_bundle(load_text(text)).items():
+        if path.startswith("monitoring/"):
+            (tmp_path / path.removeprefix("monitoring/")).write_text(content)
+    assert [tools.promtool_test_rules(tmp_path / name) for name in TESTS] == ["", ""]
 
 
 def test_a_rule_file_of_another_name_is_found(folders: Callable[[str], Path], tmp_path: Path) -> None:

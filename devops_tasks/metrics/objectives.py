@@ -32,19 +32,19 @@ COUNT = "namespace_job_slo:bad_events:increase"
 """The first part of the name of a window's number of bad events; the window is the rest."""
 REMAINING = "namespace_job_slo:error_budget_remaining:ratio"
 
-_BAD, _EVERY = "namespace_job_slo:bad_events:rate5m", "namespace_job_slo:events:rate5m"
+BAD, EVERY = "namespace_job_slo:bad_events:rate5m", "namespace_job_slo:events:rate5m"
 _SELECTED = '{%scraped,slo="%slo"}'
 _LABELS = (("slo", "%slo"),)
-SHORTEST = Recording(f"{RATIO}5m", f"  {_BAD}{_SELECTED}\n/\n  ({_EVERY}{_SELECTED} > 0)", labels=_LABELS)
+SHORTEST = Recording(f"{RATIO}5m", f"  {BAD}{_SELECTED}\n/\n  ({EVERY}{_SELECTED} > 0)", labels=_LABELS)
 WINDOW = Recording(
     f"{RATIO}%window",
-    f"  avg_over_time({_BAD}{_SELECTED}[%window])\n/\n  (avg_over_time({_EVERY}{_SELECTED}[%window]) > 0)",
+    f"  avg_over_time({BAD}{_SELECTED}[%window])\n/\n  (avg_over_time({EVERY}{_SELECTED}[%window]) > 0)",
     "weighted by traffic: what a quiet night fails counts for as few requests as it had",
     _LABELS,
 )
 COUNTED = Recording(
     f"{COUNT}%window",
-    f"sum_over_time({_BAD}{_SELECTED}[%window:1m]) * 60",
+    f"sum_over_time({BAD}{_SELECTED}[%window:1m]) * 60",
     "counted minute by minute: before the service was there nothing failed",
     _LABELS,
 )
@@ -59,8 +59,8 @@ LEFT = Recording(
 def base(indicator: Indicator) -> tuple[Recording, ...]:
     """Give the rates that every window is made from."""
     return (
-        Recording(_BAD, indicator.bad, indicator.bad_comment, _LABELS),
-        Recording(_EVERY, indicator.every, "", _LABELS),
+        Recording(BAD, indicator.bad, indicator.bad_comment, _LABELS),
+        Recording(EVERY, indicator.every, "", _LABELS),
     )
 
 

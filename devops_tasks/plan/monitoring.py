@@ -34,6 +34,7 @@ from devops_tasks.plan.objectives import (
     plan_objective_recordings,
     plan_objectives,
 )
+from devops_tasks.plan.recording_tests import RecordingTests, plan_recording_tests
 from devops_tasks.plan.recordings import (
     Need,
     RecordingGroup,
@@ -88,6 +89,7 @@ class Monitoring(TypedDict):
     metric_rows: list[MetricRow]
     objectives: list[ObjectivePlan]
     rule_tests: RuleTests
+    recording_tests: RecordingTests
     rule_needs: list[Need]
     scraping: Scraping
     routing: Routing
@@ -112,16 +114,19 @@ def plan_monitoring(spec: Spec) -> Monitoring:
     by_row = {id(row): alert for row, alert in watched}
     words = {alert["name"]: row_words(row) for row, alert in watched}
     words |= {alert["name"]: each.words for each, alert in burning}
+    groups, recorded = _groups(alerts), plan_recordings(subjects, every, plan_objective_recordings(objectives))
+    alerting = {group["name"]: group["rules"] for group in groups}
     missing = {alert["name"]: sources[alert["subject"]] for alert in alerts if alert["kind"] == "series"}
     return {
         "alerts": alerts,
-        "alert_groups": _groups(alerts),
+        "alert_groups": groups,
         "alert_pages": [plan_page(spec, alert, words.get(alert["name"], {}), subjects) for alert in alerts],
-        "recording_groups": plan_recordings(subjects, every, plan_objective_recordings(objectives)),
+        "recording_groups": recorded,
         "criteria": [_criterion(row, by_row.get(id(row))) for row in criteria],
         "metric_rows": [metric_row(row, by_row.get(id(row))) for row in rows],
         "objectives": [plan_objective(each, burning) for each in objectives],
         "rule_tests": plan_rule_tests(alerts, missing),
+        "recording_tests": plan_recording_tests(subjects, every, objectives, recorded, alerting),
         "rule_needs": [*plan_needs(subjects, every), *objective_needs(objectives), *plan_provided(spec)],
         "scraping": plan_scraping(spec, subjects),
         "routing": plan_routing(spec),

@@ -117,6 +117,15 @@ def _provided(metric: SourceMetric) -> str:
     return f"the series {metric.name}{carried}"
 
 
+def readings(subject: Subject, rows: list[Row]) -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """Give each family that a subject has, with the words of each queue or threshold for which it records."""
+    for name in _families(subject, rows):
+        if name == "lag":
+            yield name, [{**subject.words, **queue} for queue in subject.queues]
+        else:
+            yield name, [row_words(row) for row in _readers(subject, name, rows)]
+
+
 def _needs(subject: Subject, name: str, readers: list[Row]) -> Iterator[Need]:
     words = {**subject.words, "db_buckets": ", ".join(sorted({row.threshold.text for row in readers}))}
     for each in subject.queues if name == "lag" else ({},):

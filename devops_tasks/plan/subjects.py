@@ -65,6 +65,7 @@ def _common(spec: Spec, name: str) -> dict[str, str]:
         "service": name,
         "name": name,
         "namespace": spec.platform.namespaces.production,
+        "staging": spec.platform.namespaces.staging,
         "monitoring": spec.monitoring.namespace,
     }
 
@@ -100,6 +101,7 @@ def _series(spec: Spec, service: Service) -> dict[str, str]:
         **{name: getattr(service.metric_names, name) for name in MetricNames.fields},
         "buckets": ", ".join(bound.text for bound in service.latency_buckets),
         "weeks": "\n  or\n".join(lines).replace("%scraped", scraped),
+        "weeks_read": str(weeks),
         "weeks_kept": f"{weeks} week{'s' if weeks > 1 else ''} and an hour",
         "colours": "_colour" if coloured else "",
         "of_pods": " of the {{ $labels.colour }} pods" if coloured else "",
