@@ -14,7 +14,7 @@ import yaml
 from devops_tasks.plan import Plan, plan_bundle
 from devops_tasks.render import Files, Renderer, templates_folder
 from devops_tasks.specfile import load_spec, parse_spec
-from tests import tools
+from tests import scores, tools
 from tests.specs import MINIMAL
 
 Object = dict[str, Any]
@@ -379,41 +379,6 @@ def unrestricted(found: list[Object]) -> Iterator[str]:
         yield from (f"{name}: {condition}" for condition, holds in conditions.items() if not holds)
 
 
-def unscored(found: list[Object]) -> Iterator[str]:
-    """Find what kube-score, kube-linter and polaris complain of by default and the other checks do not cover."""
-    accounts = {one["metadata"]["name"] for one in of_kind(found, "ServiceAccount")}
-    for deployment in of_kind(found, "Deployment"):
-        name, spec = deployment["metadata"]["name"], pod(deployment)
-        container = spec["containers"][0]
-        probes = [container.get(f"{probe}Probe", {}).get("httpGet") for probe in ("liveness", "readiness", "startup")]
-        ports = {port["name"] for port in container["ports"]}
-        terms = spec["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
-        annotations = deployment["metadata"]["annotations"]
-        conditions = {
-            "image tag": not container["image"].endswith(":latest") and ":" in container["image"].rpartition("/")[2],
-            "pull policy": container["imagePullPolicy"] == "Always",
-            "digest or exemption": "@sha256:" in container["image"] or "checkov.io/skip1" in annotations,
-            "low user or group": min(spec["securityContext"][key] for key in ("runAsUser", "runAsGroup")) >= 10_000,
-            "writable root": container["securityContext"]["readOnlyRootFilesystem"] is True,
-            "missing probe": all(probes),
-            "same liveness and readiness": probes[0] != probes[1],
-            "probe of an unexposed port": all(probe and probe["port"] in ports for probe in probes),
-            "anti-affinity": terms[0]["podAffinityTerm"]["topologyKey"] == "kubernetes.io/hostname",
-            "spread": spec["topologySpreadConstraints"][0]["topologyKey"] == "topology.kubernetes.io/zone",
-            "account": spec["serviceAccountName"] in accounts and spec["automountServiceAccountToken"] is False,
-            "service links": spec["enableServiceLinks"] is False,
-            "secret in the environment": "env" not in container,
-            "unlimited emptyDir": all(
-                volume["emptyDir"].get("sizeLimit") for volume in spec.get("volumes", []) if "emptyDir" in volume
-            ),
-            "port name": all(len(port) <= 15 for port in ports),
-            "instance": deployment["metadata"]["labels"]["app.kubernetes.io/instance"] == name,
-            "replicas": deployment["spec"].get("replicas", 0) >= 2
-            or "polaris.fairwinds.com/deploymentMissingReplicas-exempt" in annotations,
-        }
-        yield from (f"{name}: {condition}" for condition, holds in conditions.items() if not holds)
-
-
 CHECKS: dict[str, Callable[[list[Object]], Iterator[str]]] = {
     "selectors": wrong_selectors,
     "scaling": wrong_scaling,
@@ -422,5 +387,5 @@ CHECKS: dict[str, Callable[[list[Object]], Iterator[str]]] = {
     "secrets": wrong_secrets,
     "names": wrong_names,
     "restricted": unrestricted,
-    "scores": unscored,
+    "scores": scores.findings,
 }

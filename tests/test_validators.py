@@ -1,7 +1,7 @@
 """Public validators find nothing in the rendered bundles: the examples, and bundles that take every platform option.
 
 One process of each judge for all bundles: most of its time is its start. What each judge covers, and what it cannot
-see, is in docs/reference/validators.md. The rules of kube-score, kube-linter and polaris are in `tests.manifests`.
+see, is in docs/reference/validators.md. The rules of kube-score, kube-linter and polaris are in `tests.scores`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from devops_tasks.spec import Platform
 from tests import tools
 from tests.bundles import EXAMPLES, example
 from tests.manifests import ENVIRONMENTS, Object, build, objects, rendered, write
+from tests.scores import findings
 
 LOWEST, HIGHEST = "1.29", "1.37"
 
@@ -122,6 +123,10 @@ def test_the_definitions_of_custom_resources_accept_every_object() -> None:
     wanted = {"Certificate", "ExternalSecret", "HTTPRoute", "PodMonitor", "PrometheusRule", "ReferenceGrant"}
     assert custom >= wanted
     assert tools.custom_kinds(found) == ""
+
+
+def test_kube_score_kube_linter_and_polaris_would_find_nothing() -> None:
+    assert {place: found for place, text in _overlays().items() if (found := list(findings(objects(text))))} == {}
 
 
 @pytest.mark.real

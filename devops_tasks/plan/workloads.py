@@ -98,6 +98,7 @@ class WorkloadSize(TypedDict):
     """The size of one colour of a service (or of a worker) in one environment, in Kubernetes' notation."""
 
     replicas: int
+    single: bool
     cpu_request: str
     cpu_limit: str
     memory_request: str
@@ -150,6 +151,7 @@ class PlannedService(TypedDict):
     grace_seconds: int
     needs: list[str]
     flows: list[Flow]
+    entered: bool
     staging: WorkloadSize
     production: WorkloadSize
 
@@ -251,6 +253,7 @@ def plan_service(spec: Spec, service: Service) -> PlannedService:
     ports = _ports(service)
     config = _config(spec, service)
     writable = _writable(service)
+    flows = plan_flows(spec, service)
     return {
         "name": service.name,
         "kind": service.kind,
@@ -290,7 +293,8 @@ def plan_service(spec: Spec, service: Service) -> PlannedService:
         "drain_seconds": DRAIN_SECONDS,
         "grace_seconds": GRACE_SECONDS,
         "needs": list(dict.fromkeys(service.needs)),
-        "flows": plan_flows(spec, service),
+        "flows": flows,
+        "entered": any(flow["direction"] == "ingress" for flow in flows),
         "staging": _size(service.staging),
         "production": _size(service.production),
     }
@@ -397,6 +401,7 @@ def _writable(service: Service) -> list[Writable]:
 def _size(size: Staging | Production) -> WorkloadSize:
     return {
         "replicas": size.replicas,
+        "single": size.replicas == 1 and not (isinstance(size, Production) and size.autoscaling),
         "cpu_request": size.cpu.request.text,
         "cpu_limit": size.cpu.limit.text,
         "memory_request": size.memory.request.text,
