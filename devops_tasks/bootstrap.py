@@ -5,7 +5,6 @@ Must not: asking, overwriting, printing.
 """
 
 import json
-import os
 import shutil
 import tempfile
 from datetime import date
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from devops_tasks import lock as locks
 from devops_tasks.disk import check_folder
-from devops_tasks.errors import Fault, Problem, UserError
+from devops_tasks.errors import ConflictError, Fault, Problem, UserError
 from devops_tasks.fields import Tree
 from devops_tasks.generate import Bundle, Report, render_bundle, write_folder
 from devops_tasks.merge import Change, plan_changes
@@ -22,6 +21,7 @@ from devops_tasks.reading import reason
 from devops_tasks.render import Files, Renderer
 from devops_tasks.schema import spec_schema
 from devops_tasks.spec import Documents
+from devops_tasks.specedit import edit_text
 from devops_tasks.specfile import Loaded, Source, load_spec, parse_spec, refuse
 from devops_tasks.spectext import essential, remarks, spec_text
 
@@ -33,17 +33,12 @@ _INNER = "devops"
 _TEMPLATES = "_new"
 
 
-def check_free(path: Path) -> None:
-    """Refuse to write a spec where something is already, or where no bundle can go; raises ``UserError``."""
-    check_folder(path.parent)
-    if path.exists() or path.is_symlink():
-        raise UserError(Problem(str(path), "is there already", "name another file, or edit this one", "exists"))
-    above = next(folder for folder in path.parents if folder.exists())
-    if not os.access(above, os.W_OK):
-        raise UserError(Problem(str(above), "cannot be written", "name a file elsewhere", "unwritable"))
+def write_spec(path: Path, base: bytes, tree: Tree) -> tuple[str, Loaded]:
+    """Write answers into a spec, and say what was done: a new one, or one that held ``base`` and keeps its comments."""
+    return ("update", _change_spec(path, base, tree)) if base else ("create", _create_spec(path, tree))
 
 
-def create_spec(path: Path, tree: Tree) -> Loaded:
+def _create_spec(path: Path, tree: Tree) -> Loaded:
     """Write a new spec, and its schema for editors; raises ``UserError`` where it cannot be written."""
     kept = essential(tree)
     text = spec_text(kept, SCHEMA_PATH, remarks(kept))
@@ -56,6 +51,26 @@ def create_spec(path: Path, tree: Tree) -> Loaded:
     except OSError as error:
         raise UserError(_unwritable(path, error)) from None
     return load_spec(parse_spec(text, str(path)))
+
+
+def _change_spec(path: Path, base: bytes, tree: Tree) -> Loaded:
+    """Write other answers into a spec that is there; its comments and its order stay.
+
+    Raises ``UserError`` where that cannot be done, and ``ConflictError`` where the file is no longer what it was.
+    """
+    text = edit_text(base.decode("utf-8-sig"), tree, str(path))
+    loaded = load_spec(parse_spec(text, str(path)))
+    if path.read_bytes() != base:
+        raise ConflictError(Problem(str(path), "changed while this ran", "run it again", "conflict"))
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        with temporary.open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
+        shutil.copymode(path, temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(_unwritable(path, error)) from None
+    return loaded
 
 
 def _schema_text() -> str:

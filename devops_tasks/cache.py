@@ -17,9 +17,14 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def cache_folder() -> Path | None:
-    """Make the user's private folder; None where there is none that only this user can write."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    folder = Path(base if base.startswith("/") else os.path.expanduser("~/.cache")) / "devops-tasks"  # noqa: PTH111 - raises nothing where no home is known
+    """Make the user's private folder for what may be gone; None where there is none that only this user can write."""
+    return private_folder("XDG_CACHE_HOME", "~/.cache")
+
+
+def private_folder(variable: str, usual: str) -> Path | None:
+    """Make a folder of ours below one that a variable names; None where there is none that only this user can write."""
+    base = os.environ.get(variable, "")
+    folder = Path(base if base.startswith("/") else os.path.expanduser(usual)) / "devops-tasks"  # noqa: PTH111 - raises nothing where no home is known
     if not folder.is_absolute():
         return None
     try:

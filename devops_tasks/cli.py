@@ -18,6 +18,7 @@ from devops_tasks.errors import ConflictError, Problem, UserError, shown
 if TYPE_CHECKING:
     from devops_tasks.generate import Report
     from devops_tasks.render import Renderer
+    from devops_tasks.wizard import Decision
 
 app = typer.Typer(
     name="devops-tasks",
@@ -149,26 +150,53 @@ def init(
         Path,
         typer.Argument(metavar="[FILE]", parser=_file, help="The spec to write; devops-tasks.yaml by default."),
     ] = Path("devops-tasks.yaml"),
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Answer a key beforehand.")
+    ] = None,
+    defaults: Annotated[bool, typer.Option("--defaults", help="Take every default; ask only what has none.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Ask line by line, for screen readers and logs.")] = False,
     no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; say what would have to be written.")] = False,
     today: Today = "",
 ) -> None:
-    """Ask for a spec, write it, and generate its bundle."""
-    from devops_tasks.bootstrap import check_free, create_spec
-    from devops_tasks.generate import plan_folder, write_folder
-    from devops_tasks.wizard import ask_spec, check_terminal
+    """Ask for a spec, show what would come of it, write it, and generate its bundle.
+
+    Every answer is kept, so that the same command goes on where the last one stopped. A spec that is there can be
+    edited; its comments stay.
+    """
+    from devops_tasks.wizard import Errand, decide
 
     _date(today)
-    check_free(file)
-    check_terminal(str(file), no_input=no_input)
-    try:
-        answers = ask_spec()
-    except (EOFError, KeyboardInterrupt):
-        print(f"stopped, and nothing was written; begin again with: devops-tasks init {file}", file=sys.stderr)
-        raise typer.Exit(130) from None
-    loaded = create_spec(file, answers)
-    print(shown(f"create    {file}"))
-    bundle, report = plan_folder(_renderer(), loaded, file.parent, today)
-    _print_report(write_folder(bundle, report))
+    known = _known(tuple(assignments or ()))
+    decision = decide(Errand(file, known, _renderer, today, defaults, plain, no_input))
+    if decision.what in {"write", "spec"}:
+        raise typer.Exit(_carry_out(decision, today))
+    print(shown(decision.farewell), file=sys.stderr)
+    raise typer.Exit(130 if decision.what == "stopped" else 0)
+
+
+def _known(assignments: tuple[str, ...]) -> dict[str, Any]:
+    """Read what is answered beforehand; without anything the rooms that read are not loaded."""
+    if not assignments:
+        return {}
+    from devops_tasks.fields import prune
+    from devops_tasks.specfile import Source, override
+
+    return dict(prune(override(Source("--set", {}, {}), assignments).tree))
+
+
+def _carry_out(decision: "Decision", today: str) -> int:
+    """Write what was decided, and say how to do the same without questions."""
+    from devops_tasks.bootstrap import write_spec
+    from devops_tasks.generate import plan_folder, write_folder
+
+    action, loaded = write_spec(decision.file, decision.base, decision.answers)
+    print(shown(f"{action:9} {decision.file}"))
+    decision.forget()
+    if decision.what == "write":
+        bundle, report = plan_folder(_renderer(), loaded, decision.file.parent, today)
+        _print_report(write_folder(bundle, report))
+    print(shown(f"the same without questions: {decision.command(today)}"), file=sys.stderr)
+    return 0
 
 
 @app.command()

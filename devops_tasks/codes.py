@@ -74,7 +74,7 @@ CODES: dict[str, Code] = {
         Code("set", "Command line", "A `--set` is not `key=value`, or there is no such place in the spec.",
              "Correct the key path; lists count from 0."),
         Code("no-terminal", "Command line", "`init` cannot ask: no terminal, `CI` is set, or `--no-input` is given.",
-             "Write the keys that are named into a file, and use `generate`."),
+             "Write the keys that are named into a file and use `generate`, or give them with `--set`."),
         Code("output", "Output", "The output folder is a file, a link, or a folder of the tool itself.",
              "Name another folder."),
         Code("link", "Output", "A file or folder of the bundle is a link on disk. Links are never followed.",
@@ -83,7 +83,8 @@ CODES: dict[str, Code] = {
              "Move it aside."),
         Code("unwritable", "Output", "A folder or file cannot be written, the disk is full, or a file that would "
              "change is read-only. Nothing was changed.", "Give yourself the right to write, or name another folder."),
-        Code("exists", "Output", "`init` and `new` write only where nothing is yet.", "Name another place."),
+        Code("exists", "Output", "`init` and `new` write only where nothing is yet; or a spec cannot be edited "
+             "without losing its comments.", "Name another place."),
         Code("conflict", "Output", "A file that somebody edited would be written over (exit code 1).",
              "Move your edit aside, or use `--force`."),
         Code("no-bundle", "Bundles", "The folder holds no bundle.", "Name the folder of one, or generate it."),

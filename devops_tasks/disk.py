@@ -140,6 +140,16 @@ def check_folder(folder: Path) -> None:
         raise UserError(Problem(str(folder), "is a folder of this tool itself", "name another folder", "output"))
 
 
+def check_free(path: Path) -> None:
+    """Refuse to write a spec where something is already, or where no bundle can go; raises ``UserError``."""
+    check_folder(path.parent)
+    if path.exists() or path.is_symlink():
+        raise UserError(Problem(str(path), "is there already", "name another file, or edit this one", "exists"))
+    above = next(folder for folder in path.parents if folder.exists())
+    if not os.access(above, os.W_OK):
+        raise UserError(Problem(str(above), "cannot be written", "name a file elsewhere", "unwritable"))
+
+
 def read_files(folder: Path, paths: Iterable[str]) -> dict[str, bytes]:
     """Read those of some paths that are there; raises ``UserError`` with every one that cannot be read."""
     inside = _Folder(folder)

@@ -57,7 +57,7 @@ def judge_folder(folder: Path) -> Judgement:
         mend = "name the folder of a bundle, or make one with devops-tasks generate"
         raise UserError(Problem(str(folder), "holds no bundle", mend, "no-bundle"))
     shell = find_shell()
-    verdict = judge_bundle(open_bundle(folder, lock), _exists(folder), shell)
+    verdict = judge_bundle(open_bundle(folder, lock), exists_in(folder), shell)
     return Judgement(str(folder), verdict.problems, verdict.undecided, [] if shell else ["shell"])
 
 
@@ -74,7 +74,9 @@ def open_bundle(folder: Path, lock: Lock) -> Bundle:
     return Bundle(loaded.spec, loaded.tree, plan, read_bundle(folder, lock.files))
 
 
-def _exists(folder: Path) -> Exists:
+def exists_in(folder: Path) -> Exists:
+    """Give the function that says what is on disk, in a folder and around it."""
+
     def exists(path: str) -> bool:
         try:
             return (folder / path).exists()

@@ -191,9 +191,12 @@ class Sprint(Record):
 
     name: str = key(text("a name", 200), "The sprint's name or number", required=True, ask="Which sprint is this for?",
                     example='"24"')  # fmt: skip
-    starts: date | None = key(DATE, "The sprint's first day", undecided=True)
-    ends: date | None = key(DATE, "The sprint's last day", undecided=True)
-    capacity: int | None = key(integer(0, 10_000), "Story points that fit in the sprint", undecided=True)
+    starts: date | None = key(DATE, "The sprint's first day", undecided=True,
+                              ask="On which day does the sprint begin?", example="2026-12-01")  # fmt: skip
+    ends: date | None = key(DATE, "The sprint's last day", undecided=True,
+                            ask="On which day does it end?", example="2026-12-14")  # fmt: skip
+    capacity: int | None = key(integer(0, 10_000), "Story points that fit in the sprint", undecided=True,
+                               ask="How many story points fit in it?", example="26")  # fmt: skip
 
 
 class Documents(Record):

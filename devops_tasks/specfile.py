@@ -13,10 +13,11 @@ import yaml
 
 from devops_tasks.defaults import complete
 from devops_tasks.errors import Fault, KeyPath, Problem, UserError, key_text
-from devops_tasks.fields import UNREAD, Builder, Kind, Tree, prune, shape_at, value_at
+from devops_tasks.fields import UNREAD, Builder, Kind, Nested, Tree, prune, shape_at, value_at
 from devops_tasks.reading import read_regular
 from devops_tasks.rules import check_spec
 from devops_tasks.spec import SPEC, Spec
+from devops_tasks.spectext import inline
 
 MOST_BYTES = 1_000_000
 MOST_NODES = 50_000
@@ -373,6 +374,24 @@ def _replace(tree: Tree, path: KeyPath, value: Tree) -> Tree:
             raise LookupError
         return [*tree[:step], _replace(tree[step], tuple(rest), value), *tree[step + 1 :]]
     return {**(tree or {}), step: _replace((tree or {}).get(step), tuple(rest), value)}
+
+
+def assignments_of(tree: Tree) -> list[str] | None:
+    """Give the ``--set`` assignments that make a tree; None where one of its texts cannot be given like that."""
+    made = [f"{key_text(path)}={inline(shape_at(SPEC, path), value) if isinstance(value, dict | list) else value}"
+            for path, value in _assigned(tree, ())]  # fmt: skip
+    try:
+        return made if override(Source("", {}, {}), tuple(made)).tree == tree else None
+    except UserError:
+        return None
+
+
+def _assigned(tree: Tree, path: KeyPath) -> Iterator[tuple[KeyPath, Tree]]:
+    if isinstance(tree, dict) and isinstance(shape_at(SPEC, path), Nested):
+        for name, value in tree.items():
+            yield from _assigned(value, (*path, name))
+    else:
+        yield path, tree
 
 
 def load_spec(source: Source) -> Loaded:

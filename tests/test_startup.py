@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.terminals import CTRL_C, Person
 from tests.tools import ROOT
 
 # As the console script does it; `python -m` would load runpy first.
@@ -53,6 +54,21 @@ def test_answers_load_next_to_nothing(tmp_path: Path, arguments: list[str], need
     loaded = modules_loaded_by(tmp_path, *arguments)
     assert needed in loaded
     assert loaded & unwanted == set()
+
+
+@pytest.mark.parametrize("plain", [[], ["--plain"]], ids=["drawn", "plain"])
+def test_the_first_question_loads_what_asks_and_nothing_that_reads_renders_or_judges(
+    tmp_path: Path, plain: list[str]
+) -> None:
+    person = Person(tmp_path, "sh", "-c", f"{sys.executable} -X importtime -c '{ENTRY}' init {' '.join(plain)} 2>&1",
+                    state=tmp_path)  # fmt: skip
+    person.sees("What is the feature called?")
+    person.child.send(CTRL_C)
+    person.end()
+    loaded = {line.rpartition("|")[2].strip() for line in person.raw.splitlines() if line.startswith("import time:")}
+    assert "devops_tasks.wizard.flow" in loaded
+    assert ("prompt_toolkit" in loaded) == (not plain)
+    assert loaded & {"jinja2", "yaml", "devops_tasks.plan", "devops_tasks.checks", "devops_tasks.rules"} == set()
 
 
 @pytest.mark.parametrize(

@@ -1,46 +1,44 @@
-"""`devops-tasks init` on a real terminal: it asks, judges, writes a spec and its bundle; off one it never waits."""
+"""`devops-tasks init` on a real terminal: it asks, shows what comes of it, loses nothing; off one it never waits."""
 
 from __future__ import annotations
 
 import json
-import os
+import re
+import shlex
+import signal
+import stat
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import pexpect
 import pytest
-from hypothesis import given, strategies as st
 
-from devops_tasks.errors import KeyPath
-from devops_tasks.fields import Tree, required_keys
 from devops_tasks.schema import spec_schema
-from devops_tasks.spec import Service, Spec
 from devops_tasks.specfile import read_spec
-from devops_tasks.spectext import spec_text
-from devops_tasks.wizard import complaint, put
-from tests.test_specfile import FREE, parse
+from tests.specs import MINIMAL
+from tests.terminals import BACK, CLEAR, COMMAND, CTRL_C, CTRL_D, ENTER, PATIENCE, Person, Room, environment, opened
 
-COMMAND = [sys.executable, "-m", "devops_tasks"]
-PATIENCE = 120
-"""Seconds to wait for a question: on a loaded machine the program is slow, and that is no fault of the wizard."""
-
-ENTER, DOWN, CLEAR, CTRL_C, CTRL_D = "\r", "\x1b[B", "\x15", "\x03", "\x04"
-
-SIX = (
-    ("What is the feature called?", "Saved Reports"),
-    ("Which engineer owns the infrastructure work?", "@dana"),
-    ("Which sprint is this for?", "24"),
+NAME, ENGINEER, SPRINT = "What is the feature called?", "Which engineer owns", "Which sprint is this for?"
+QUICK = (
+    (NAME, "Saved Reports"),
+    (ENGINEER, "@dana"),
+    (SPRINT, "24"),
+    ("On which day does the sprint begin?", "2026-12-01"),
+    ("On which day does it end?", "2026-12-14"),
+    ("How many story points fit in it?", "26"),
+    ("Feature and sprint: is there more", ""),
     ("Which hypothesis is being tested?", "We believe that it helps, because it's #1"),
     ("Which metric shall move?", "Weekly active users"),
     ("To what target", "+20%"),
+    ("Experiment: is there more", ""),
+    ("What is the service called?", ""),
+    ("Is it an api, a web front end or a worker?", ""),
+    ("Services: is there more", ""),
+    ("Data and dependencies: is there more", ""),
+    ("Platform: is there more", ""),
+    ("Delivery and thresholds: is there more", ""),
 )
-SERVICE, KIND, ANOTHER = (
-    "What is the service called?",
-    "Is it an api, a web front end or a worker?",
-    "Add another service?",
-)
+REVIEW = "What shall be done?"
 WRITTEN = """\
 # yaml-language-server: $schema=.devops-tasks/schema.json
 feature:
@@ -49,194 +47,53 @@ feature:
 
 sprint:
   name: "24"
+  starts: 2026-12-01
+  ends: 2026-12-14
+  capacity: 26
 
 experiment:
   hypothesis: "We believe that it helps, because it's #1"
   primary_metric:
     name: Weekly active users
     target: +20%
-
-services:
-  - name: saved-reports-api
-    kind: web  # or api, worker
-  - name: indexer
-    kind: worker  # or api, web
 """
 
-Start = Callable[..., "pexpect.spawn[str]"]
 
-
-def environment(**more: str) -> dict[str, str]:
-    """Make the environment of a person at a terminal; this one would not say where its cursor is."""
-    kept = {name: value for name, value in os.environ.items() if name != "CI"}
-    return {**kept, "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1", **more}
+ANSWERED = [
+    "--set=feature={name: Saved Reports, engineer: '@dana'}",
+    "--set=sprint={name: '24', starts: 2026-12-01, ends: 2026-12-14, capacity: 26}",
+    "--set=experiment.hypothesis=We believe that it helps, because it's #1",
+    "--set=experiment.primary_metric={name: Weekly active users, target: +20%}",
+    "--set=services=[{name: saved-reports-api, kind: api}]",
+]
+"""The answers of the quick path, given beforehand: what is not asked costs no time."""
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a command on a terminal of its own."""
-    running: list[pexpect.spawn[str]] = []
-
-    def run(*command: str, **more: str) -> pexpect.spawn[str]:
-        words = command if command[:1] == ("sh",) else (*COMMAND, "init", *command)
-        child = pexpect.spawn(
-            words[0],
-            list(words[1:]),
-            cwd=str(tmp_path),
-            env=environment(**more),
-            encoding="utf-8",
-            timeout=PATIENCE,
-            dimensions=(40, 200),
-        )
-        running.append(child)
-        return child
-
-    yield run
-    for child in running:
-        child.close(force=True)
+def room(tmp_path: Path) -> Iterator[Room]:
+    """A folder in which people sit down at terminals."""
+    yield from opened(tmp_path)
 
 
-def answer(child: pexpect.spawn[str], question: str, keys: str) -> None:
-    """Wait for a question, or for the first complaint about its answer: of a second only what differs is drawn."""
-    child.expect_exact(question)
-    child.send(keys)
-
-
-def answer_six(child: pexpect.spawn[str]) -> None:
-    for question, text in SIX:
-        answer(child, question, text + ENTER)
-
-
-def answer_all(child: pexpect.spawn[str]) -> None:
-    """Give every answer of ``WRITTEN``."""
-    answer_six(child)
-    answer(child, SERVICE, ENTER)
-    answer(child, KIND, DOWN + ENTER)
-    answer(child, ANOTHER, "y")
-    answer(child, SERVICE, "indexer" + ENTER)
-    answer(child, KIND, DOWN + DOWN + ENTER)
-    answer(child, ANOTHER, "n")
-
-
-def end(child: pexpect.spawn[str]) -> tuple[int | None, str]:
-    """Wait for the end; give the exit code and what was said since the last question."""
-    child.expect_exact(pexpect.EOF)
-    child.close()
-    return child.exitstatus, str(child.before)
+def answer_all(person: Person, rest: tuple[tuple[str, str], ...] = QUICK) -> None:
+    for question, text in rest:
+        person.answers(question, text)
+    person.sees(REVIEW)
 
 
 def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_answers_become_a_spec_and_its_bundle(start: Start, tmp_path: Path) -> None:
-    child = start("feature/spec.yaml")
-    answer_all(child)
-    code, told = end(child)
-    assert code == 0, told
-    assert (tmp_path / "feature/spec.yaml").read_text("utf-8") == WRITTEN
-    assert (tmp_path / "feature/tasks.md").read_text("utf-8").startswith("# DevOps Tasks: Saved Reports\n")
-    assert json.loads((tmp_path / "feature/.devops-tasks/schema.json").read_text("utf-8")) == spec_schema()
+def drafts(room: Room) -> list[Path]:
+    return sorted((room.folder / "state").rglob("draft-*"))
 
 
-def test_the_same_answers_in_a_file_make_the_same_bundle(start: Start, tmp_path: Path) -> None:
-    child = start("asked/devops-tasks.yaml")
-    answer_all(child)
-    assert end(child)[0] == 0
-    (tmp_path / "written.yaml").write_text(WRITTEN, "utf-8")
-    subprocess.run(
-        [*COMMAND, "generate", "written.yaml", "-o", "generated"], check=True, cwd=tmp_path, capture_output=True
-    )
-    asked = files(tmp_path / "asked")
-    del asked["devops-tasks.yaml"], asked[".devops-tasks/schema.json"]
-    assert asked == files(tmp_path / "generated")
-
-
-def test_the_questions_are_asked_on_stderr_and_stdout_lists_the_files(start: Start, tmp_path: Path) -> None:
-    child = start("sh", "-c", f"exec {sys.executable} -m devops_tasks init > listed")
-    answer_all(child)
-    code, told = end(child)
-    assert code == 0, told
-    lines = (tmp_path / "listed").read_text("utf-8").splitlines()
-    assert lines[0] == "create    devops-tasks.yaml"
-    assert all(line.startswith("create ") for line in lines)
-
-
-def test_a_wrong_answer_is_told_and_asked_again(start: Start, tmp_path: Path) -> None:
-    child = start()
-    for question, text in SIX[:-1]:
-        answer(child, question, text + ENTER)
-    answer(child, SIX[-1][0], "more" + ENTER)
-    answer(child, "expected a target: relative (+20%), absolute (12%)", CLEAR + "35" + ENTER)
-    answer(child, SERVICE, CLEAR + "saved-reports-db" + ENTER)
-    answer(child, "databases[0].name: saved-reports-db is also the name of one of the services", CLEAR + "api" + ENTER)
-    answer(child, KIND, ENTER)
-    answer(child, ANOTHER, "y")
-    answer(child, SERVICE, "api" + ENTER)
-    answer(child, "'api' is there twice", CLEAR + "web" + ENTER)
-    answer(child, KIND, ENTER)
-    answer(child, ANOTHER, ENTER)
-    assert end(child)[0] == 0
-    tree = read_spec(tmp_path / "devops-tasks.yaml").tree
-    assert tree["experiment"]["primary_metric"]["target"] == "35"
-    assert [service["name"] for service in tree["services"]] == ["api", "web"]
-
-
-def test_a_name_that_makes_no_short_name_is_asked_for_one(start: Start, tmp_path: Path) -> None:
-    child = start()
-    answer(child, SIX[0][0], "報告" + ENTER)
-    answer(child, "What is its short name", "Reports" + ENTER)
-    answer(child, "expected a name of lower-case letters", CLEAR + "reports" + ENTER)
-    for question, text in SIX[1:]:
-        answer(child, question, text + ENTER)
-    child.expect_exact("reports-api")
-    child.send(ENTER)
-    answer(child, KIND, ENTER)
-    answer(child, ANOTHER, "n")
-    assert end(child)[0] == 0
-    assert read_spec(tmp_path / "devops-tasks.yaml").tree["feature"] == {
-        "name": "報告",
-        "slug": "reports",
-        "engineer": "@dana",
-    }
-
-
-@pytest.mark.parametrize("key", [CTRL_C, CTRL_D], ids=["Ctrl-C", "Ctrl-D"])
-@pytest.mark.parametrize("given_before", [0, 3], ids=["at the first question", "at the fourth question"])
-def test_stopping_writes_nothing_and_says_how_to_go_on(
-    start: Start, tmp_path: Path, key: str, given_before: int
-) -> None:
-    child = start("spec.yaml")
-    for question, text in SIX[:given_before]:
-        answer(child, question, text + ENTER)
-    answer(child, SIX[given_before][0], key)
-    child.expect_exact("stopped, and nothing was written; begin again with: devops-tasks init spec.yaml")
-    code, told = end(child)
-    assert (code, told.strip()) == (130, "")
-    assert files(tmp_path) == {}
-
-
-@pytest.mark.parametrize("question", [KIND, ANOTHER])
-def test_stopping_at_a_choice_writes_nothing_either(start: Start, tmp_path: Path, question: str) -> None:
-    child = start()
-    answer_six(child)
-    answer(child, SERVICE, ENTER)
-    if question == ANOTHER:
-        answer(child, KIND, ENTER)
-    answer(child, question, CTRL_C)
-    child.expect_exact("stopped, and nothing was written")
-    assert end(child)[0] == 130
-    assert files(tmp_path) == {}
-
-
-# Never waiting
-
-
-def init(folder: Path, *arguments: str, stdin: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *command: str, stdin: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, "init", *arguments],
+        [*COMMAND, *command],
         cwd=folder,
-        env=environment(**more),
+        env=environment(folder.parent, **more),
         capture_output=True,
         text=True,
         check=False,
@@ -245,9 +102,358 @@ def init(folder: Path, *arguments: str, stdin: str | None = None, **more: str) -
     )
 
 
+# From start to bundle
+
+
+def test_the_quick_path_ends_with_a_spec_and_the_bundle_that_the_same_spec_makes(room: Room) -> None:
+    person = room("init", "feature/spec.yaml")
+    answer_all(person)
+    assert "story points: 26; 26 fit, 0 to spare" in "\n".join(person.lines)
+    promised = re.search(r"^(\d+) files to create: ", "\n".join(person.lines), re.MULTILINE)
+    assert "undecided: documents.requirements, " in "\n".join(person.lines)
+    assert files(room.work) == {}
+    person.chooses(REVIEW, "write the spec and its bundle")
+    code, told = person.end()
+    assert code == 0, told
+    made = files(room.work / "feature")
+    assert made.pop("spec.yaml").decode() == WRITTEN
+    assert json.loads(made.pop(".devops-tasks/schema.json")) == spec_schema()
+    (room.work / "written.yaml").write_text(WRITTEN, "utf-8")
+    assert run(room.work, "generate", "written.yaml", "-o", "generated").returncode == 0
+    assert made == files(room.work / "generated")
+    assert promised
+    assert int(promised[1]) == len(made) - len([path for path in made if path.startswith(".devops-tasks/")])
+    assert drafts(room) == []
+
+
+def test_the_command_that_is_told_at_the_end_does_the_same(room: Room) -> None:
+    person = room("init", "a b.yaml", "--plain")
+    answer_all(person)
+    person.answers(REVIEW, "")
+    code, told = person.end()
+    assert code == 0
+    command = shlex.split(told.partition("the same without questions: ")[2].replace("\n", ""))
+    assert command[:3] == ["devops-tasks", "init", "a b.yaml"]
+    elsewhere = room.folder / "elsewhere"
+    elsewhere.mkdir()
+    assert run(elsewhere, *command[1:]).returncode == 0
+    assert files(elsewhere) == files(room.work)
+
+
+def test_questions_are_asked_on_stderr_and_stdout_lists_the_files(room: Room) -> None:
+    person = room("sh", "-c", f"exec {shlex.join(COMMAND)} init > listed")
+    answer_all(person)
+    person.answers(REVIEW, "")
+    assert person.end()[0] == 0
+    lines = (room.work / "listed").read_text("utf-8").splitlines()
+    assert lines[0] == "create    devops-tasks.yaml"
+    assert all(line.startswith("create ") for line in lines)
+
+
+def test_the_spec_can_be_written_alone(room: Room) -> None:
+    person = room("init", *ANSWERED)
+    person.sees(REVIEW)
+    person.chooses(REVIEW, "write the spec alone")
+    code, told = person.end()
+    assert code == 0
+    assert "the same without questions: devops-tasks generate devops-tasks.yaml" in told
+    assert set(files(room.work)) == {"devops-tasks.yaml", ".devops-tasks/schema.json"}
+
+
+def test_nothing_is_written_when_the_answers_are_thrown_away(room: Room) -> None:
+    person = room("init", *ANSWERED)
+    person.sees(REVIEW)
+    person.chooses(REVIEW, "throw the answers away")
+    code, told = person.end()
+    assert code == 0
+    assert told.endswith("the answers were thrown away, and nothing was written")
+    assert (files(room.work), drafts(room)) == ({}, [])
+
+
+def test_a_file_can_be_seen_before_it_is_written(room: Room) -> None:
+    person = room("init", *ANSWERED)
+    person.sees(REVIEW)
+    person.chooses(REVIEW, "see a file")
+    person.sees("Which file?")
+    person.child.send("tasks.md")
+    person.chooses("Which file?", "tasks.md")
+    person.answers("tasks.md: 30 of ", "")
+    assert "# DevOps Tasks: Saved Reports" in person.lines
+    person.chooses("tasks.md: 60 of ", "back to the list")
+    person.answers("Which file?", BACK)
+    person.chooses(REVIEW, "throw")
+    assert person.end()[0] == 0
+
+
+# Wrong answers, back, and jumps
+
+
+def test_a_wrong_answer_is_told_and_asked_again(room: Room) -> None:
+    person = room("init")
+    for question, text in QUICK[:9]:
+        person.answers(question, text)
+    person.answers("To what target", "more")
+    person.sees("expected a target: relative (+20%), absolute (12%)")
+    person.child.send(CLEAR + "35" + ENTER)
+    person.answers("Experiment: is there more")
+    person.answers("What is the service called?", CLEAR + "saved-reports-db")
+    person.sees("databases[0].name: saved-reports-db is also the name of one of the services")
+    person.child.send(CLEAR + "api" + ENTER)
+    person.chooses("Is it an api", "api")
+    person.chooses("Services: is there more", "add another service")
+    person.answers("service 2: What is the service called?", "api")
+    person.sees("'api' is there twice")
+    person.child.send(CLEAR + "web" + ENTER)
+    person.chooses("service 2: Is it an api", "web")
+    answer_all(person, QUICK[13:])
+    person.chooses(REVIEW, "write the spec alone")
+    assert person.end()[0] == 0
+    tree = read_spec(room.work / "devops-tasks.yaml").tree
+    assert tree["experiment"]["primary_metric"]["target"] == "35"
+    assert tree["services"] == [{"name": "api"}, {"name": "web", "kind": "web"}]
+
+
+def test_back_shows_the_former_answer_and_a_change_tells_what_follows_it(room: Room) -> None:
+    person = room("init")
+    for question, text in QUICK[:2]:
+        person.answers(question, text)
+    person.answers(SPRINT, BACK)
+    person.sees(f"{ENGINEER} the infrastructure work? @dana")
+    person.child.send(BACK)
+    person.sees(f"{NAME} Saved Reports")
+    person.child.send(CLEAR + "Weekly Reports" + ENTER)
+    person.sees(f"{ENGINEER} the infrastructure work? @dana")
+    told = "\n".join(person.lines)
+    assert "feature.slug follows: saved-reports -> weekly-reports" in told
+    assert "services[0].name follows: saved-reports-api -> weekly-reports-api" in told
+    answer_all(person, ((ENGINEER, ""), *QUICK[2:]))
+    person.chooses(REVIEW, "write the spec alone")
+    assert person.end()[0] == 0
+    feature = read_spec(room.work / "devops-tasks.yaml").tree["feature"]
+    assert feature == {"name": "Weekly Reports", "engineer": "@dana"}
+
+
+def test_the_review_leads_to_any_answer_and_back(room: Room) -> None:
+    person = room("init", *ANSWERED)
+    person.sees(REVIEW)
+    person.chooses(REVIEW, "change an answer")
+    person.answers("Which answer shall be changed?", "capacity")
+    person.answers("How many story points fit in it? 26", CLEAR + "40")
+    person.answers("Which answer shall be changed?", "Delivery and")
+    person.chooses("? Delivery and thresholds: what", "delivery: ")
+    person.chooses("? delivery: what shall be changed?", "pause: 10m")
+    person.answers("How long each step is watched? 10m", CLEAR + "5m")
+    person.chooses("? delivery: what shall be changed?", "done here")
+    person.answers("? Delivery and thresholds: what", BACK)
+    person.answers("Which answer shall be changed?", BACK)
+    person.sees(REVIEW)
+    told = "\n".join(person.lines)
+    assert "  delivery.pause: 5m" in told
+    assert "story points: 26; 40 fit, 14 to spare" in told
+    person.chooses(REVIEW, "write the spec alone")
+    assert person.end()[0] == 0
+    assert "  pause: 5m  # instead of 10m\n" in (room.work / "devops-tasks.yaml").read_text("utf-8")
+
+
+def test_a_name_that_makes_no_short_name_is_asked_for_one(room: Room) -> None:
+    person = room("init")
+    person.answers(NAME, "報告")
+    person.answers(ENGINEER, "@dana")
+    person.answers("What is its short name", "Reports")
+    person.sees("expected a name of lower-case letters")
+    person.child.send(CLEAR + "reports" + ENTER)
+    answer_all(person, QUICK[2:])
+    person.chooses(REVIEW, "write the spec alone")
+    assert person.end()[0] == 0
+    feature = read_spec(room.work / "devops-tasks.yaml").tree["feature"]
+    assert feature == {"name": "報告", "slug": "reports", "engineer": "@dana"}
+
+
+def test_the_window_may_change_its_size_at_any_time(room: Room) -> None:
+    person = room("init")
+    person.sees(NAME)
+    person.child.setwinsize(30, 60)
+    person.child.send("Saved")
+    person.child.setwinsize(400, 100)
+    person.child.send(" Reports" + ENTER)
+    answer_all(person, QUICK[1:])
+    person.chooses(REVIEW, "write the spec alone")
+    assert person.end()[0] == 0
+    assert (room.work / "devops-tasks.yaml").read_text("utf-8") == WRITTEN
+
+
+# Nothing lost
+
+
+@pytest.mark.parametrize("key", [CTRL_C, CTRL_D], ids=["Ctrl-C", "Ctrl-D"])
+@pytest.mark.parametrize("plain", [[], ["--plain"]], ids=["drawn", "plain"])
+def test_stopping_before_the_first_answer_says_how_to_begin_again(room: Room, key: str, plain: list[str]) -> None:
+    person = room("init", "spec.yaml", *plain)
+    person.answers(NAME, key)
+    code, told = person.end()
+    assert code == 130
+    assert told.endswith("stopped, and nothing was written; begin again with: devops-tasks init spec.yaml")
+    assert (files(room.work), drafts(room)) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("stops", "at"),
+    [(CTRL_C, 3), (CTRL_D, 6), (signal.SIGHUP, 8), (signal.SIGTERM, 12), (signal.SIGKILL, 17)],
+    ids=["Ctrl-C at a text", "Ctrl-D at a choice", "a closed terminal", "a request to end", "a kill at the review"],
+)
+def test_the_same_command_goes_on_where_the_last_one_stopped(room: Room, stops: str | signal.Signals, at: int) -> None:
+    person = room("init")
+    for question, text in QUICK[:at]:
+        person.answers(question, text)
+    person.sees(QUICK[at][0] if at < len(QUICK) else REVIEW)
+    if isinstance(stops, str):
+        person.child.send(stops)
+    else:
+        person.stop(stops)
+    code, told = person.end()
+    if stops != signal.SIGKILL:
+        assert code == 130
+        assert told.endswith("stopped; your answers are kept, go on with: devops-tasks init devops-tasks.yaml")
+    assert files(room.work) == {}
+    assert [stat.S_IMODE(path.stat().st_mode) for path in drafts(room)] == [0o600]
+    again = room("init")
+    again.chooses("its answers were kept", "go on with the")
+    answer_all(again, QUICK[at:])
+    again.chooses(REVIEW, "write the spec alone")
+    assert again.end()[0] == 0
+    assert (room.work / "devops-tasks.yaml").read_text("utf-8") == WRITTEN
+    assert drafts(room) == []
+
+
+def test_a_saved_draft_can_be_left_for_another_beginning(room: Room) -> None:
+    person = room("init", *ANSWERED)
+    person.sees(REVIEW)
+    person.chooses(REVIEW, "stop here, and go on later")
+    code, told = person.end()
+    assert code == 0
+    assert told.endswith("your answers are kept, go on with: devops-tasks init devops-tasks.yaml")
+    again = room("init")
+    again.chooses("its answers were kept", "begin anew")
+    again.sees(NAME)
+    assert "Saved Reports" not in again.asked()
+
+
+# A spec that is there
+
+
+EXISTING = f"# our first\n{MINIMAL.replace('name: Saved Reports', 'name: Saved Reports  # as in the tracker')}"
+
+
+def test_a_spec_that_is_there_is_edited_and_keeps_its_comments(room: Room) -> None:
+    room.work.mkdir()
+    (room.work / "devops-tasks.yaml").write_text(EXISTING, "utf-8")
+    person = room("init")
+    person.chooses("is there already", "edit it")
+    person.chooses(REVIEW, "change an answer")
+    person.chooses("Which answer shall be changed?", "feature.name: ")
+    person.answers(NAME, CLEAR + "Kept Reports")
+    person.answers("Which answer shall be changed?", "Feature and")
+    person.chooses("? Feature and sprint: what", "sprint: ")
+    person.chooses("? sprint: what shall be changed?", "capacity: ")
+    person.answers("How many story points fit in it?", "30")
+    person.answers("? sprint: what shall be changed?", "")
+    person.answers("? Feature and sprint: what", "")
+    person.answers("Which answer shall be changed?", BACK)
+    person.chooses(REVIEW, "write the spec alone")
+    code, told = person.end()
+    assert code == 0, told
+    expected = EXISTING.replace("Saved Reports  #", "Kept Reports  #").replace(
+        '  name: "24"\n', '  name: "24"\n  capacity: 30\n'
+    )
+    assert (room.work / "devops-tasks.yaml").read_text("utf-8") == expected
+
+
+def test_another_name_can_be_chosen_for_a_spec_that_is_there(room: Room) -> None:
+    room.work.mkdir()
+    (room.work / "devops-tasks.yaml").write_text("mine", "utf-8")
+    person = room("init", *ANSWERED)
+    person.chooses("is there already", "write another file")
+    person.answers("What shall it be called?", "devops-tasks.yaml")
+    person.sees("is there already (name another file")
+    person.child.send(CLEAR + "other.yaml" + ENTER)
+    person.sees(REVIEW)
+    person.chooses(REVIEW, "write the spec alone")
+    assert person.end()[0] == 0
+    assert (room.work / "other.yaml").read_text("utf-8") == WRITTEN
+    assert (room.work / "devops-tasks.yaml").read_text("utf-8") == "mine"
+
+
+def test_a_file_of_the_bundle_that_somebody_made_is_told_in_the_review_and_kept(room: Room) -> None:
+    room.work.mkdir()
+    (room.work / "tasks.md").write_text("mine", "utf-8")
+    person = room("init", *ANSWERED)
+    person.sees(REVIEW)
+    assert "1 files to conflict: tasks.md" in "\n".join(person.lines)
+    person.chooses(REVIEW, "write the spec and its bundle")
+    code, told = person.end()
+    assert code == 1
+    assert "tasks.md: differs from what was generated" in told
+    assert (room.work / "tasks.md").read_text("utf-8") == "mine"
+    assert (room.work / "devops-tasks.yaml").read_text("utf-8") == WRITTEN
+
+
+# Plain, and without colour
+
+
+def test_plain_mode_has_every_feature_without_moving_the_cursor(room: Room) -> None:
+    person = room("init", "--plain")
+    person.answers(NAME, "Saved Reports")
+    person.answers(ENGINEER, "<")
+    person.sees("[Saved Reports] >")
+    person.child.send(ENTER)
+    for question, text in QUICK[1:5]:
+        person.answers(question, text)
+    person.answers("How many story points fit in it?", "many")
+    person.sees("expected a whole number from 0 to 10000")
+    person.child.send("26" + ENTER)
+    person.answers("Feature and sprint: is there more", "7")
+    person.sees("write a number from 1 to 2")
+    person.child.send("1" + ENTER)
+    answer_all(person, QUICK[7:])
+    person.answers(REVIEW, "3")
+    person.sees("Which answer shall be changed?")
+    number = next(line for line in person.asked().split("\n") if "sprint.capacity" in line).split(".")[0].strip()
+    person.answers("Which answer shall be changed?", number)
+    person.answers("How many story points fit in it?", "-")
+    person.answers("Which answer shall be changed?", "")
+    person.sees("how many fit is not decided")
+    person.answers(REVIEW, "write the spec alone")
+    assert person.end()[0] == 0
+    assert (room.work / "devops-tasks.yaml").read_text("utf-8") == WRITTEN.replace("  capacity: 26\n", "")
+    assert "\x1b" not in person.raw
+
+
+def test_a_terminal_that_can_do_no_more_is_asked_line_by_line(room: Room) -> None:
+    person = room("init", TERM="dumb")
+    person.answers(NAME, "Saved Reports")
+    person.answers(ENGINEER, CTRL_C)
+    assert person.end()[0] == 130
+    assert "\x1b" not in person.raw
+
+
+def test_no_colour_is_used_where_none_is_wanted(room: Room) -> None:
+    person = room("init", NO_COLOR="1")
+    person.answers(NAME, "Saved Reports")
+    person.answers(ENGINEER, CTRL_C)
+    assert person.end()[0] == 130
+    assert "\x1b[" in person.raw
+    assert not [code for code in re.findall(r"\x1b\[([0-9;]*)m", person.raw) if re.search(r"(^|;)[34][0-9]", code)]
+
+
+# Never waiting
+
+
 @pytest.mark.parametrize("stdin", [None, "Saved Reports\n@dana\n24\n"], ids=["/dev/null", "a pipe"])
-def test_without_a_terminal_the_missing_keys_are_told_and_nothing_is_awaited(tmp_path: Path, stdin: str | None) -> None:
-    done = init(tmp_path, "spec.yaml", stdin=stdin)
+@pytest.mark.parametrize("how", [[], ["--defaults"], ["--plain"]], ids=["as it is", "--defaults", "--plain"])
+def test_without_a_terminal_the_missing_keys_are_told_and_nothing_is_awaited(
+    tmp_path: Path, stdin: str | None, how: list[str]
+) -> None:
+    done = run(tmp_path, "init", "spec.yaml", *how, stdin=stdin)
     lines = done.stderr.splitlines()
     assert done.returncode == 2
     assert done.stdout == ""
@@ -262,111 +468,44 @@ def test_without_a_terminal_the_missing_keys_are_told_and_nothing_is_awaited(tmp
     assert files(tmp_path) == {}
 
 
-def test_what_is_told_without_a_terminal_makes_a_valid_spec(tmp_path: Path) -> None:
-    tree: Tree = {}
-    for path, field in required_keys(Spec):
-        tree = put(tree, path, field.sample)
-    (tmp_path / "spec.yaml").write_text(spec_text(tree, "x"), "utf-8")
-    assert (
-        subprocess.run([*COMMAND, "generate", "spec.yaml"], cwd=tmp_path, check=False, capture_output=True).returncode
-        == 0
-    )
-
-
 @pytest.mark.parametrize(
     ("arguments", "more", "why"),
     [(["--no-input"], {}, "was told not to ask"), ([], {"CI": "true"}, "does not ask in CI")],
     ids=["--no-input", "CI"],
 )
 def test_on_a_terminal_it_can_be_told_not_to_ask(
-    start: Start, tmp_path: Path, arguments: list[str], more: dict[str, str], why: str
+    room: Room, arguments: list[str], more: dict[str, str], why: str
 ) -> None:
-    child = start(*arguments, **more)
-    code, told = end(child)
+    code, told = room("init", *arguments, **more).end()
     assert code == 2
     assert f"init: {why}" in told
     assert "feature.name: required" in told
-    assert files(tmp_path) == {}
+    assert files(room.work) == {}
 
 
-def test_a_file_that_is_there_is_refused_before_the_first_question(start: Start, tmp_path: Path) -> None:
+def test_with_everything_given_beforehand_nothing_is_asked(tmp_path: Path) -> None:
+    done = run(tmp_path, "init", *ANSWERED)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("create    devops-tasks.yaml\n")
+    assert "tasks.md" in files(tmp_path)
+
+
+def test_with_defaults_only_what_has_none_is_asked(room: Room) -> None:
+    person = room("init", "--defaults", *ANSWERED[:3], "--set=experiment.primary_metric.name=Weekly")
+    person.answers("To what target", "+20%")
+    person.chooses(REVIEW, "write the spec alone")
+    assert person.end()[0] == 0
+    assert set(read_spec(room.work / "devops-tasks.yaml").tree) == {"feature", "sprint", "experiment"}
+
+
+@pytest.mark.parametrize("name", ["devops-tasks.yaml", "note/spec.yaml"], ids=["a file is there", "a file is above"])
+def test_where_no_spec_can_go_nothing_is_written(tmp_path: Path, name: str) -> None:
     (tmp_path / "devops-tasks.yaml").write_text("mine", "utf-8")
-    code, told = end(start())
-    assert code == 2
-    assert told.strip() == "devops-tasks.yaml: is there already (name another file, or edit this one)"
-    assert files(tmp_path) == {"devops-tasks.yaml": b"mine"}
-
-
-def test_a_place_that_cannot_be_is_refused_before_the_first_question(start: Start, tmp_path: Path) -> None:
     (tmp_path / "note").write_text("mine", "utf-8")
-    code, told = end(start("note/spec.yaml"))
-    assert code == 2
-    assert told.strip() == "note: is a file, not a folder (name a folder)"
-
-
-def test_a_bundle_that_would_overwrite_a_file_keeps_the_answers(start: Start, tmp_path: Path) -> None:
-    (tmp_path / "tasks.md").write_text("mine", "utf-8")
-    child = start()
-    answer_all(child)
-    code, told = end(child)
-    assert code == 1
-    assert "tasks.md: differs from what was generated" in told
-    assert (tmp_path / "tasks.md").read_text("utf-8") == "mine"
-    assert (tmp_path / "devops-tasks.yaml").read_text("utf-8") == WRITTEN
-
-
-# Judging an answer
-
-
-@pytest.mark.parametrize(
-    ("answers", "path", "expected"),
-    [
-        ({"feature": {"name": ""}}, ("feature", "name"), "expected a name, not blank, found ''"),
-        ({"feature": {"name": "24"}}, ("feature", "name"), ""),
-        ({"feature": {"name": "Con"}}, ("feature", "name"), ""),
-        (
-            {"feature": {"name": "a\tb"}},
-            ("feature", "name"),
-            "expected a name without control characters or line breaks",
-        ),
-        ({"feature": {"name": "24", "slug": "x"}}, ("feature", "slug"), ""),
-        ({"sprint": {"name": "[24]"}}, ("sprint", "name"), ""),
-        ({"services": [{"name": "api-blue"}]}, ("services", 0), ""),
-        (
-            {"services": [{"name": "api"}, {"name": "api-blue"}]},
-            ("services", 1),
-            "api-blue is what the blue colour of api",
-        ),
-        ({"services": [{"name": "default-deny"}]}, ("services", 0), "default-deny is what the namespace's own"),
-    ],
-)
-def test_an_answer_is_judged_by_the_whole_spec(answers: Tree, path: KeyPath, expected: str) -> None:
-    told = complaint(answers, path)
-    assert told.startswith(expected)
-    assert bool(told) == bool(expected)
-
-
-@given(FREE, FREE, FREE)
-def test_answers_that_are_taken_read_back_from_the_file_as_they_were_given(
-    name: str, engineer: str, hypothesis: str
-) -> None:
-    texts = {("feature", "name"): name, ("feature", "engineer"): engineer, ("experiment", "hypothesis"): hypothesis}
-    answers: Tree = {"services": [{"name": "api", "kind": "api"}]}
-    for path, text in texts.items():
-        assert not complaint(put({}, path, text.strip()), path) or not text.strip() or len(text) > 200
-        answers = put(answers, path, text.strip())
-    assert parse(spec_text(answers, "x")) == answers
-
-
-@given(st.lists(st.sampled_from(sorted(Service.fields["kind"].shape.choices)), min_size=1))  # type: ignore[union-attr]
-def test_services_are_put_one_after_another(kinds: list[str]) -> None:
-    answers: Tree = {}
-    for index, kind in enumerate(kinds):
-        answers = put(answers, ("services", index), {"kind": kind})
-    assert [service["kind"] for service in answers["services"]] == kinds
-
-
-def test_the_tree_that_put_is_given_stays_as_it_is() -> None:
-    tree: Tree = {"a": {"b": "1"}}
-    assert put(tree, ("a", "c", 0), "2") == {"a": {"b": "1", "c": ["2"]}}
-    assert tree == {"a": {"b": "1"}}
+    done = run(tmp_path, "init", name, *ANSWERED)
+    assert done.returncode == 2
+    assert done.stderr in {
+        "devops-tasks.yaml: is there already (name another file, or edit this one)\n",
+        "note: is a file, not a folder (name a folder)\n",
+    }
+    assert set(files(tmp_path)) == {"devops-tasks.yaml", "note"}

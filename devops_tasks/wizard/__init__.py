@@ -1,0 +1,235 @@
+"""Asks for what a spec needs; the only room that knows a terminal.
+
+The questions come from the spec's fields (``questions``), the way through them is a machine of values (``flow``), and a
+terminal is one of two ways to show it (``terminal``, ``plain``). Lives here: the conversation, from the first screen to
+what the person decided. Must not: validation of its own, writing a spec or a bundle.
+"""
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from devops_tasks.disk import check_free
+from devops_tasks.errors import Problem, UserError, key_text
+from devops_tasks.fields import Tree, prune
+from devops_tasks.spec import SPEC
+from devops_tasks.wizard.answers import leaves, missing, overlay
+from devops_tasks.wizard.draft import Draft, draft_of
+from devops_tasks.wizard.flow import Look, Outlook, Reply, State, begin, screen_of, step
+from devops_tasks.wizard.questions import GROUPS, Option, Screen, quick_keys
+
+if TYPE_CHECKING:
+    from devops_tasks.render import Renderer
+
+__all__ = ["Decision", "Errand", "decide"]
+
+
+class Front(Protocol):
+    """One way to ask: ``ask`` raises ``KeyboardInterrupt`` or ``EOFError`` when the person stops."""
+
+    keys: str
+
+    def say(self, *lines: str) -> None:
+        """Write lines."""
+
+    def ask(self, screen: Screen) -> Reply:
+        """Show a screen until there is an answer to it that is right."""
+
+
+class Errand(NamedTuple):
+    """What is to be asked: for which file, what is known already, how much of the rest, and how to ask."""
+
+    file: Path
+    known: Tree
+    renderer: "Callable[[], Renderer]"
+    today: str = ""
+    defaults: bool = False
+    plain: bool = False
+    no_input: bool = False
+
+
+class Decision(NamedTuple):
+    """What the person decided: ``write`` (the spec and its bundle), ``spec`` (the spec alone), ``save`` or ``cancel``.
+
+    ``stopped`` is what Ctrl-C, Ctrl-D or a closed terminal make of it: the answers are kept. ``base`` is what the file
+    held before, nothing where there was none.
+    """
+
+    what: str
+    file: Path
+    base: bytes = b""
+    answers: Tree = None
+    draft: Draft | None = None
+
+    @property
+    def farewell(self) -> str:
+        """Say how to go on after a conversation that ended without a spec."""
+        again = f"devops-tasks init {shlex.quote(str(self.file))}"
+        if self.what == "cancel":
+            return "the answers were thrown away, and nothing was written"
+        if not self.answers or self.draft is None:
+            return f"stopped, and nothing was written; begin again with: {again}"
+        if self.draft.path is None:
+            return f"stopped; your answers could not be kept, since there is no private folder; begin with: {again}"
+        return f"stopped; your answers are kept, go on with: {again}"
+
+    def command(self, today: str) -> str:
+        """Give the command that does the same without a question."""
+        from devops_tasks.specfile import assignments_of
+        from devops_tasks.spectext import essential
+
+        dated = f" --today {today}" if today else ""
+        made = None if self.base else assignments_of(essential(self.answers))
+        if made is None or self.what != "write":
+            return f"devops-tasks generate {shlex.quote(str(self.file))}{dated}"
+        sets = "".join(f" --set {shlex.quote(each)}" for each in made)
+        return f"devops-tasks init {shlex.quote(str(self.file))} --no-input{sets}{dated}"
+
+    def forget(self) -> None:
+        """Throw the draft away: it has become a spec."""
+        if self.draft:
+            self.draft.forget()
+
+
+def decide(errand: Errand) -> Decision:
+    """Ask a person, or take what is known where nobody is there or nothing is to be asked.
+
+    Raises ``UserError`` where a required key is not known and nobody can be asked, with what to write.
+    """
+    lacking = list(_missing(str(errand.file), errand.known))
+    why_not = _why_not(no_input=errand.no_input)
+    if not why_not and (lacking or not errand.defaults):
+        return _converse(errand)
+    check_free(errand.file)
+    if lacking:
+        file = shlex.quote(str(errand.file))
+        mend = f"write these keys into {errand.file}, then run: devops-tasks generate {file}"
+        raise UserError(Problem("init", why_not, mend, "no-terminal"), *lacking)
+    return Decision("write", errand.file, answers=errand.known)
+
+
+def _why_not(*, no_input: bool) -> str:
+    """Say why nobody can be asked; empty where somebody can."""
+    if no_input:
+        return "was told not to ask"
+    if os.environ.get("CI"):
+        return "does not ask in CI"
+    return "" if sys.stdin.isatty() and sys.stderr.isatty() else "has no terminal to ask on"
+
+
+def _missing(where: str, answers: Tree) -> Iterator[Problem]:
+    for path, field in missing(SPEC, answers):
+        mend = f"for example {path[-1]}: {field.example}"
+        yield Problem(where, f"required: {field.doc}", mend, "missing-key", key=key_text(path))
+
+
+def _converse(errand: Errand) -> Decision:
+    """Ask until the person has decided; every answer is on disk before the next question."""
+    front = _front(plain=errand.plain)
+    decision = Decision("stopped", errand.file)
+    try:
+        decision = _choose_file(front, errand)
+        draft = draft_of(decision.file, decision.base)
+        pace = "required" if errand.defaults or decision.base else "open" if errand.known else "all"
+        state = _opening(front, begin(decision.answers, pace), draft)
+        decision = decision._replace(draft=draft)
+        look = _Late(errand, decision.file)
+        while not state.outcome:
+            decision = decision._replace(answers=state.answers)
+            state = step(state, front.ask(screen_of(state, look)))
+            draft.keep(state)
+        if state.outcome == "cancel":
+            draft.forget()
+        return decision._replace(what=state.outcome)
+    except (EOFError, KeyboardInterrupt):
+        return decision
+
+
+class _Late:
+    """Looks at what would come of the answers; what that needs is loaded at the first look."""
+
+    def __init__(self, errand: Errand, file: Path) -> None:
+        self.errand = errand
+        self.file = file
+        self.made: Look | None = None
+
+    def __call__(self, answers: Tree) -> Outlook:
+        from devops_tasks.wizard.outlook import looking_at
+
+        self.made = self.made or looking_at(self.errand.renderer(), self.file, self.errand.today)
+        return self.made(answers)
+
+
+def _front(*, plain: bool) -> Front:
+    if plain or os.environ.get("TERM", "dumb") == "dumb":
+        from devops_tasks.wizard.plain import Plain
+
+        return Plain()
+    from devops_tasks.wizard.terminal import Terminal
+
+    return Terminal()
+
+
+def _choose_file(front: Front, errand: Errand) -> Decision:
+    """Settle which file is written: a new one, or one that is there and is to be edited."""
+    file = errand.file
+    while file.exists() or file.is_symlink():
+        options = (
+            Option("edit", "edit it: its comments and its order stay"),
+            Option("other", "write another file"),
+            Option("stop", "stop"),
+        )
+        what = front.ask(Screen(str(file), f"{file} is there already. Edit it?", "", "edit", options)).text
+        if what == "edit":
+            return _existing(file, errand)
+        if what != "other":
+            raise EOFError
+        file = Path(front.ask(Screen("A new file", "What shall it be called?", judge=_judge_name)).text)
+    check_free(file)
+    return Decision("stopped", file, answers=errand.known)
+
+
+def _judge_name(name: str) -> str:
+    try:
+        check_free(Path(name))
+    except UserError as error:
+        return str(error)
+    return "" if name else "expected the name of a file"
+
+
+def _existing(file: Path, errand: Errand) -> Decision:
+    from devops_tasks.specfile import read_spec
+
+    source = read_spec(file)
+    if source.problems:
+        raise UserError(*source.problems)
+    return Decision("stopped", file, file.read_bytes(), overlay(prune(source.tree), errand.known))
+
+
+def _opening(front: Front, fresh: State, draft: Draft) -> State:
+    """Go on with what an earlier run has left, or say what will happen and begin."""
+    left = draft.find()
+    if left and _resume(front, left):
+        return left
+    front.say(*_welcome(fresh, front.keys))
+    return fresh
+
+
+def _resume(front: Front, left: State) -> bool:
+    count = sum(1 for _ in leaves(left.answers))
+    options = (Option("resume", f"go on with the {count} answers"), Option("anew", "begin anew"))
+    told = "An earlier run was stopped; its answers were kept."
+    return front.ask(Screen("Welcome back", told, "", "resume", options)).text != "anew"
+
+
+def _welcome(state: State, keys: str) -> Iterator[str]:
+    if state.place.kind == "review":
+        yield keys
+        return
+    questions = sum(1 for index in range(len(GROUPS)) for _ in quick_keys(state.answers, index))
+    yield f"{questions} questions in {len(GROUPS)} groups make a spec and its bundle, in five to fifteen minutes."
+    yield "Nothing is written before you have seen what it would be, and every answer is kept if you stop."
+    yield keys

@@ -1,0 +1,484 @@
+"""The flow of the wizard as a machine of values: where a person is, what is asked there, and where an answer leads.
+
+Lives here: states, and the way from one to the next; a terminal is only one way to show them. Back is the place before,
+with every answer kept. Must not: a terminal, files, the words of a key's question.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from devops_tasks.errors import KeyPath, key_text
+from devops_tasks.fields import Entries, Field, Kind, Listing, Nested, Shape, Tree, field_at, shape_at, value_at
+from devops_tasks.spec import SPEC
+from devops_tasks.wizard.answers import (
+    complaint,
+    consequences,
+    faults,
+    give,
+    leaves,
+    missing,
+    put,
+    take_out,
+    whole,
+    write_out,
+)
+from devops_tasks.wizard.questions import (
+    GROUPS,
+    Option,
+    Screen,
+    brief,
+    group_of,
+    is_line,
+    key_screen,
+    parse_answer,
+    quick_keys,
+    singular,
+    summary,
+    title_of,
+)
+
+_MOST_CONSEQUENCES = 6
+_PAGE = 30
+"""How many lines of a file are shown at once."""
+
+
+class Reply(NamedTuple):
+    """What a person answered, or that they want to go back."""
+
+    text: str = ""
+    back: bool = False
+
+
+class Place(NamedTuple):
+    """Where a person is.
+
+    ``key`` asks for one key; ``entry`` for a pair of a map; ``group`` ends a group; ``menu`` shows the keys below a
+    path; ``review`` shows all, and leads to ``preview`` and ``file``.
+    """
+
+    kind: str
+    path: KeyPath = ()
+    detour: bool = False
+    """Whether the way leads back to the menu that it came from."""
+
+
+class Outlook(NamedTuple):
+    """What the review says of the answers: what would be written, and what is to be said of it."""
+
+    faults: tuple[str, ...]
+    sums: tuple[str, ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
+    findings: tuple[str, ...] = ()
+
+
+Look = Callable[[Tree], Outlook]
+
+
+class State(NamedTuple):
+    """Everything that a next step depends on; ``pace`` says which questions are asked at all.
+
+    ``all`` of the quick path, ``open`` ones without an answer, or those ``required`` that have none.
+    """
+
+    answers: Tree
+    place: Place
+    history: tuple[Place, ...] = ()
+    notes: tuple[str, ...] = ()
+    pace: str = "all"
+    outcome: str = ""
+
+
+_REVIEW = Place("review")
+_ROOT = Place("menu", (), detour=True)
+
+
+def begin(answers: Tree, pace: str = "all") -> State:
+    """Start at the first question that is to be asked."""
+    state = State(answers, _REVIEW, pace=pace)
+    return state._replace(place=next(_script(state), _REVIEW))
+
+
+def _script(state: State) -> Iterator[Place]:
+    """Walk the places of the quick path, as far as the answers say how many there are."""
+    for index in range(len(GROUPS)):
+        for path in quick_keys(state.answers, index):
+            if _asked(state, path):
+                yield Place("key", path)
+        if state.pace == "all":
+            yield Place("group", (index,))
+    yield _REVIEW
+
+
+def _asked(state: State, path: KeyPath) -> bool:
+    field = field_at(SPEC, path)
+    if path == state.place.path and state.place.kind == "key":
+        return True  # where the person is, answered or not
+    open_ = value_at(state.answers, path) is None
+    needed = path in [place for place, _ in missing(SPEC, state.answers)]
+    return {"all": True, "open": open_ and bool(field)}.get(state.pace, needed)
+
+
+def screen_of(state: State, look: Look) -> Screen:
+    """Make the screen of a state; ``look`` is asked where the review needs it."""
+    answers, path = state.answers, state.place.path
+    if state.place.kind in {"review", "preview", "file"}:
+        screen = _of_review(state, look(answers))
+    elif state.place.kind == "group":
+        screen = _group_screen(answers, int(path[0]))
+    elif state.place.kind == "menu":
+        screen = _menu_screen(answers, path)
+    elif state.place.kind == "entry":
+        screen = _entry_screen(answers, path)
+    else:
+        screen = key_screen(answers, path)
+    return screen._replace(notes=(*state.notes, *screen.notes))
+
+
+def step(state: State, reply: Reply) -> State:
+    """Go where a reply leads; the reply has passed the judge of the screen."""
+    state = state._replace(notes=())
+    if reply.back:
+        return _back(state)
+    return _STEPS[state.place.kind](state, reply.text)
+
+
+def _back(state: State) -> State:
+    if not state.history:
+        return state._replace(notes=("This is the first question.",))
+    return state._replace(place=state.history[-1], history=state.history[:-1])
+
+
+def _go(state: State, place: Place) -> State:
+    return state._replace(place=place, history=(*state.history, state.place))
+
+
+# One key
+
+
+def _answer_key(state: State, text: str) -> State:
+    path = state.place.path
+    value = parse_answer(path, text)
+    wrong = complaint(state.answers, path, value)
+    if wrong:
+        return state._replace(notes=(wrong,))
+    after = give(state.answers, path, value)
+    told = [f"{key_text(key)} follows: {brief(old)} -> {brief(new)}" for key, old, new in _followed(state, after)]
+    if len(told) > _MOST_CONSEQUENCES:
+        told = [*told[:_MOST_CONSEQUENCES], f"and {len(told) - _MOST_CONSEQUENCES} more"]
+    return _onward(state._replace(answers=after, notes=tuple(told)))
+
+
+def _followed(state: State, after: Tree) -> list[tuple[KeyPath, Tree, Tree]]:
+    return consequences(state.answers, after, state.place.path)
+
+
+def _onward(state: State) -> State:
+    """Find the next place: what the same group still needs, the menu that was left, or the next of the quick path."""
+    if state.place.detour:
+        needed = _needed(state)
+        return _go(state, Place("key", needed, detour=True)) if needed else _return(state)
+    places = list(_script(state))
+    index = places.index(state.place) if state.place in places else -1
+    return _go(state, places[index + 1])
+
+
+def _needed(state: State) -> KeyPath:
+    """Find the next key that the group or item which was begun must have, or has a question for."""
+    above = state.place.path[:-1]
+    holder = value_at(state.answers, above)
+    if not above or not isinstance(holder, dict):
+        return ()
+    fresh = [path for path, _ in missing(SPEC, state.answers) if path[: len(above)] == above]
+    if fresh:
+        return fresh[0]
+    shape = shape_at(SPEC, above)
+    fields = shape.record.fields if isinstance(shape, Nested) and isinstance(above[-1], int) else {}
+    names = list(fields)
+    later = names[names.index(str(state.place.path[-1])) + 1 :] if state.place.path[-1] in fields else []
+    new = _is_new(state)
+    return next(((*above, name) for name in later if new and fields[name].ask and name not in holder), ())
+
+
+def _is_new(state: State) -> bool:
+    """Say whether an item has just been added: then it was not reached through its own menu."""
+    above = state.place.path[:-1]
+    came = next((place for place in reversed(state.history) if place.kind in {"menu", "group"}), _ROOT)
+    return came.path != above
+
+
+def _return(state: State) -> State:
+    """Go back to the place that a detour began at."""
+    history = list(state.history)
+    while history and history[-1].kind in {"key", "entry"}:
+        history.pop()
+    place = history.pop() if history else _REVIEW
+    return state._replace(place=place, history=tuple(history))
+
+
+# A pair of a map
+
+
+def _entry_screen(answers: Tree, path: KeyPath) -> Screen:
+    shape = shape_at(SPEC, path)
+    assert isinstance(shape, Entries)  # noqa: S101 - only maps have entries
+
+    def judge(text: str) -> str:
+        name, equals, value = text.partition("=")
+        return complaint(answers, (*path, name.strip()), value.strip()) if equals else "expected NAME=VALUE"
+
+    return Screen(title_of(group_of(path)), f"{path[-1]}: which entry?", "Write NAME=VALUE.", judge=judge)
+
+
+def _answer_entry(state: State, text: str) -> State:
+    name, _, value = text.partition("=")
+    answers = put(state.answers, (*state.place.path, name.strip()), value.strip())
+    return _return(state._replace(answers=answers))
+
+
+# The end of a group
+
+
+def _group_screen(answers: Tree, index: int) -> Screen:
+    names = [name for name in GROUPS[index].keys if _has_items((name,))]
+    told = [f"{name.replace('_', ' ')}: {summary(answers, (name,))}" for name in names]
+    following = GROUPS[index + 1].title if index + 1 < len(GROUPS) else "the review"
+    options = (
+        Option("next", f"go on: {following}"),
+        *(Option(f"add {name}", f"add another {singular(name)}") for name in names if _is_main(index, name)),
+        Option("deeper", f"go deeper: {_count(index)} keys with defaults"),
+    )
+    help_ = "; ".join(told) if names and len(names) <= len(options) + 1 else ""
+    return Screen(title_of(index), f"{GROUPS[index].title}: is there more to say?", help_, "next", options)
+
+
+def _is_main(index: int, name: str) -> bool:
+    """Say whether a list is what its group is about: then one more can be added without a menu."""
+    return index in {group_of(("services",)), group_of(("databases",))} and name != "dependencies"
+
+
+def _has_items(path: KeyPath) -> bool:
+    shape = shape_at(SPEC, path)
+    return isinstance(shape, Listing) and isinstance(shape.item, Nested)
+
+
+def _count(index: int) -> int:
+    return sum(_leaves(field_at(SPEC, (name,))) for name in GROUPS[index].keys)
+
+
+def _leaves(field: Field | None) -> int:
+    shape = field.shape if field and not field.later else None
+    inner = shape.item if isinstance(shape, Listing) else shape
+    if isinstance(inner, Nested):
+        return sum(_leaves(each) for each in inner.record.fields.values())
+    return int(shape is not None)
+
+
+def _answer_group(state: State, text: str) -> State:
+    index = int(state.place.path[0])
+    if text == "next":
+        return _onward(state)
+    if text == "deeper":
+        keys = GROUPS[index].keys
+        return _go(state, Place("menu", (keys[0],) if len(keys) == 1 else (index,), detour=True))
+    return _add(state, (text.removeprefix("add "),))
+
+
+# Menus
+
+
+def _menu_screen(answers: Tree, path: KeyPath) -> Screen:
+    options = (*_menu_options(answers, path), *_extras(answers, path), Option("done", "done here"))
+    if not path:
+        return Screen("Review", "Which answer shall be changed?", default="done", options=options)
+    index = path[0] if isinstance(path[0], int) else group_of(path)
+    name = key_text(path) if _depth(path) else GROUPS[index].title
+    return Screen(title_of(index), f"{name}: what shall be changed?", default="done", options=options)
+
+
+def _depth(path: KeyPath) -> int:
+    """Say how many steps of a menu's path are keys of the spec; that of a group of keys has none."""
+    return len(path) if path and isinstance(path[0], str) else 0
+
+
+def _menu_options(answers: Tree, path: KeyPath) -> Iterator[Option]:
+    for inner in _below(answers, path):
+        field = field_at(SPEC, inner)
+        told = "" if isinstance(inner[0], int) else summary(answers, inner)
+        name = f"{GROUPS[inner[0]].title} ..." if isinstance(inner[0], int) else _name(inner, _depth(path))
+        told = told or (field.doc if field else "")
+        yield Option(f"open {key_text(inner)}", f"{name}: {told}" if told else name)
+
+
+def _name(path: KeyPath, known: int) -> str:
+    """Name a place as seen from a menu: an item of a list by its number, anything else by its key."""
+    if isinstance(path[-1], int) and len(path) == known + 1:
+        return f"{singular(str(path[-2]))} {path[-1] + 1}"
+    return key_text(path[known:])
+
+
+def _below(answers: Tree, path: KeyPath) -> list[KeyPath]:
+    """List the places that a menu leads to."""
+    if not path:
+        given = [place for place, _ in leaves(answers) if is_line(shape_at(SPEC, place))]
+        return [*given, *((index,) for index in range(len(GROUPS)))]
+    if isinstance(path[0], int):
+        return [(name,) for name in GROUPS[path[0]].keys]
+    shape = shape_at(SPEC, path)
+    if isinstance(shape, Nested):
+        return [(*path, name) for name, field in shape.record.fields.items() if not field.later]
+    held = value_at(answers, path)
+    held = value_at(whole(answers), path) if held is None else held
+    if isinstance(held, dict):
+        return [(*path, name) for name in held]
+    return [(*path, index) for index in range(len(held))] if isinstance(held, list) else []
+
+
+def _extras(answers: Tree, path: KeyPath) -> Iterator[Option]:
+    shape = shape_at(SPEC, path) if path and isinstance(path[0], str) else None
+    field = field_at(SPEC, path) if shape else None
+    if isinstance(shape, Listing | Entries):
+        yield Option("add", "add one")
+    if (isinstance(shape, Listing) and not shape.least) or (isinstance(shape, Nested) and shape.none):
+        yield Option("none", "none at all")
+    if path and isinstance(path[-1], int) and shape is not None:
+        yield Option("remove", "remove it")
+    if field and not field.required and value_at(answers, path) is not None:
+        yield Option("default", "forget it: take the default" if not field.undecided else "forget it: undecided")
+
+
+def _answer_menu(state: State, text: str) -> State:
+    path = state.place.path
+    if text == "done":
+        return _leave(state)
+    if text == "add":
+        return _add(state, path)
+    if text == "none":
+        shape = shape_at(SPEC, path)
+        return _change(state, put(state.answers, path, "none" if isinstance(shape, Nested) else []))
+    if text == "remove":
+        return _leave(_change(state, take_out(state.answers, path)))
+    if text == "default":
+        return _change(state, give(state.answers, path, ""))
+    inner = next(each for each in _below(state.answers, path) if f"open {key_text(each)}" == text)
+    return _open(state, inner)
+
+
+def _change(state: State, answers: Tree) -> State:
+    """Take other answers, and tell what is wrong with them now: the review lets nothing be written with it."""
+    before = {(problem.key, problem.what) for problem in faults(state.answers)}
+    fresh = [problem for problem in faults(answers) if (problem.key, problem.what) not in before]
+    told = [f"now wrong: {problem._replace(where='', line=0)}" for problem in fresh]
+    return state._replace(answers=answers, notes=tuple(told))
+
+
+def _leave(state: State) -> State:
+    if not state.history:
+        return state._replace(place=_REVIEW)
+    return state._replace(place=state.history[-1], history=state.history[:-1])
+
+
+def _open(state: State, path: KeyPath) -> State:
+    """Go to a key or to the menu below it; of a group that was not begun, what it must have is asked first."""
+    shape: Shape | None = None if isinstance(path[0], int) else shape_at(SPEC, path)
+    if shape is None and isinstance(path[0], int) and len(GROUPS[path[0]].keys) == 1:
+        return _open(state, (GROUPS[path[0]].keys[0],))
+    if shape is not None and (is_line(shape) or isinstance(shape, Kind)):
+        return _go(state, Place("key", path, detour=True))
+    if isinstance(shape, Nested) and value_at(whole(state.answers), path) is None:
+        first = next((inner for inner, _ in missing(shape, {}, path)), None)
+        return _go(state, Place("key", first, detour=True)) if first else _go(state, Place("menu", path, detour=True))
+    return _go(state, Place("menu", path, detour=True))
+
+
+def _add(state: State, path: KeyPath) -> State:
+    """Begin a new item of a list, or a new pair of a map."""
+    shape = shape_at(SPEC, path)
+    if isinstance(shape, Entries):
+        return _go(state, Place("entry", path, detour=True))
+    assert isinstance(shape, Listing)  # noqa: S101 - only lists and maps have a menu with "add"
+    answers = state.answers if isinstance(value_at(state.answers, path), list) else write_out(state.answers, path)
+    count = len(value_at(answers, path))
+    inner: KeyPath = (*path, count)
+    if isinstance(shape.item, Nested):
+        inner = next(place for place, _ in missing(shape.item, {}, inner))
+    return _go(state._replace(answers=_unless_nothing(state, answers, path)), Place("key", inner, detour=True))
+
+
+def _unless_nothing(state: State, answers: Tree, path: KeyPath) -> Tree:
+    """Keep the default items as answers; an empty list is no answer until there is an item."""
+    return answers if value_at(answers, path) else state.answers
+
+
+# The review
+
+
+def _of_review(state: State, outlook: Outlook) -> Screen:
+    if state.place.kind == "preview":
+        options = (*(Option(path, path) for path, _ in outlook.files), Option("", "back to the review"))
+        return Screen("Preview", "Which file?", default="", options=options)
+    if state.place.kind == "file":
+        return _page_screen(outlook, *state.place.path)
+    notes = (*_answer_lines(state.answers), "", *outlook.sums, *outlook.findings, *outlook.faults)
+    return Screen(
+        "Review", "What shall be done?", "", "edit" if outlook.faults else "write", _actions(outlook), notes=notes
+    )
+
+
+def _page_screen(outlook: Outlook, path: str | int, page: str | int) -> Screen:
+    """Show a page of a file, so that nothing of it scrolls away unseen."""
+    lines = next((text for name, text in outlook.files if name == path), "").splitlines()
+    first = int(page) * _PAGE
+    more = first + _PAGE < len(lines)
+    options = (*((Option("next", "the next page"),) if more else ()), Option("", "back to the list"))
+    notes = (*lines[first : first + _PAGE], "")
+    told = f"{path}: {min(first + _PAGE, len(lines))} of {len(lines)} lines. Go on?"
+    return Screen(str(path), told, default=options[0].value, options=options, notes=notes)
+
+
+def _actions(outlook: Outlook) -> tuple[Option, ...]:
+    write = (Option("write", "write the spec and its bundle"), Option("spec", "write the spec alone"))
+    preview = (Option("preview", "see a file before it is written"),)
+    return (
+        *(() if outlook.faults else write),
+        Option("edit", "change an answer"),
+        *(preview if outlook.files else ()),
+        Option("save", "stop here, and go on later"),
+        Option("cancel", "throw the answers away"),
+    )
+
+
+def _answer_lines(answers: Tree) -> Iterator[str]:
+    """Show the answers group by group, key by key."""
+    for group in GROUPS:
+        given = [leaf for name in group.keys if name in answers for leaf in leaves(answers[name], (name,))]
+        if given:
+            yield group.title
+        yield from (f"  {key_text(path)}: {brief(value, 70)}" for path, value in given)
+
+
+def _answer_review(state: State, text: str) -> State:
+    if text == "edit":
+        return _go(state, _ROOT)
+    if text == "preview":
+        return _go(state, Place("preview"))
+    return state._replace(outcome=text)
+
+
+def _answer_preview(state: State, text: str) -> State:
+    return _go(state, Place("file", (text, 0))) if text else _back(state)
+
+
+def _answer_file(state: State, text: str) -> State:
+    path, page = state.place.path
+    return state._replace(place=Place("file", (path, int(page) + 1))) if text else _back(state)
+
+
+_STEPS: dict[str, Callable[[State, str], State]] = {
+    "key": _answer_key,
+    "entry": _answer_entry,
+    "group": _answer_group,
+    "menu": _answer_menu,
+    "review": _answer_review,
+    "preview": _answer_preview,
+    "file": _answer_file,
+}

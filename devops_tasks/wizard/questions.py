@@ -1,0 +1,220 @@
+"""Which questions there are, in which groups, and in which words: all of it from the fields of the spec.
+
+Lives here: the groups, the quick path, the screen of one key. A key is on the quick path when it is required, or when
+its field has a question written for it. Must not: a second default, limit or help text; asking.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from devops_tasks.defaults import slugify
+from devops_tasks.errors import KeyPath, key_text
+from devops_tasks.fields import MISSING, Field, Kind, Listing, Nested, Shape, Tree, field_at, shape_at, value_at
+from devops_tasks.spec import SPEC, Spec
+from devops_tasks.wizard.answers import complaint, default_at, whole
+
+_SLUG: KeyPath = ("feature", "slug")
+
+
+class Group(NamedTuple):
+    """Some keys that are asked together."""
+
+    title: str
+    keys: tuple[str, ...]
+
+
+_FIRST = (
+    Group("Feature and sprint", ("feature", "sprint", "documents", "overview", "review")),
+    Group("Experiment", ("experiment",)),
+    Group("Services", ("services",)),
+    Group("Data and dependencies", ("databases", "caches", "queues", "external_services", "dependencies")),
+    Group("Platform", ("platform", "monitoring", "backup", "cost")),
+)
+_NAMED = {key for group in _FIRST for key in group.keys}
+_REST = tuple(key for key, field in Spec.fields.items() if key not in _NAMED and key != "format" and not field.later)
+GROUPS: tuple[Group, ...] = (*_FIRST, Group("Delivery and thresholds", _REST))
+"""Every key of the spec is in one of the groups; a new one is in the last until it is given a place."""
+
+
+class Option(NamedTuple):
+    """One of the answers of a screen that gives some to choose from."""
+
+    value: str
+    label: str
+
+
+class Screen(NamedTuple):
+    """What is before a person's eyes: notes, a question, what it means, and how an answer is judged."""
+
+    title: str
+    message: str
+    help: str = ""
+    default: str = ""
+    options: tuple[Option, ...] = ()
+    judge: Callable[[str], str] = lambda _: ""
+    notes: tuple[str, ...] = ()
+
+
+def group_of(path: KeyPath) -> int:
+    """Say in which group a key is asked."""
+    return next((index for index, group in enumerate(GROUPS) if path and path[0] in group.keys), len(GROUPS) - 1)
+
+
+def title_of(index: int) -> str:
+    """Say where a person is: ``2 of 6 · Experiment``."""
+    return f"{index + 1} of {len(GROUPS)} · {GROUPS[index].title}"
+
+
+def quick_keys(answers: Tree, index: int) -> Iterator[KeyPath]:
+    """Walk the keys of a group's quick path, those of each service included."""
+    for name in GROUPS[index].keys:
+        yield from _quick(Spec.fields[name], (name,), answers)
+
+
+def _quick(field: Field, path: KeyPath, answers: Tree) -> Iterator[KeyPath]:
+    shape = field.shape
+    if isinstance(shape, Kind):
+        if field.required or (field.ask and not field.derived) or path == _unmade(answers):
+            yield path
+    elif isinstance(shape, Nested) and (field.required or field.default is not MISSING):
+        for name, inner in shape.record.fields.items():
+            yield from _quick(inner, (*path, name), answers)
+    elif isinstance(shape, Listing) and shape.least and isinstance(shape.item, Nested):
+        items = value_at(answers, path)
+        for number in range(len(items) if isinstance(items, list) else 1):
+            for name, inner in shape.item.record.fields.items():
+                yield from _quick(inner, (*path, number, name), answers)
+
+
+def _unmade(answers: Tree) -> KeyPath:
+    """Name the key of which no default can be made from the answers, as of a name without a letter for the slug."""
+    if value_at(answers, ("feature", "name")) is None:
+        return ()
+    return () if value_at(answers, _SLUG) is None and _reads(_SLUG, slugify(answers["feature"]["name"])) else _SLUG
+
+
+def _reads(path: KeyPath, text: str) -> bool:
+    try:
+        _item(_shape(path)).parse(text)
+    except ValueError:
+        return False
+    return True
+
+
+def key_screen(answers: Tree, path: KeyPath) -> Screen:
+    """Make the screen that asks for one key, or for an item of a list of texts."""
+    field = field_at(SPEC, path) or Field(_shape(path), _item_doc(path))
+    kind = field.shape if isinstance(field.shape, Kind) else _item(field.shape)
+    title, message = title_of(group_of(path)), _message(field, path)
+    default = _text(field.shape, present(answers, path))
+
+    def judge(text: str) -> str:
+        return complaint(answers, path, parse_answer(path, text))
+
+    options = tuple(Option(word, word) for word in kind.choices) if isinstance(field.shape, Kind) else ()
+    if options and not default and not field.required:
+        options = (*options, Option("", "not decided yet" if field.undecided else "leave it out"))
+    return Screen(title, message, _help(field, kind, default), default, options, judge)
+
+
+def _shape(path: KeyPath) -> Shape:
+    shape = shape_at(SPEC, path)
+    assert shape is not None, key_text(path)  # noqa: S101 - only places of the spec are asked for
+    return shape
+
+
+def _item(shape: Shape) -> Kind[object]:
+    inner = shape.item if isinstance(shape, Listing) else shape
+    assert isinstance(inner, Kind)  # noqa: S101 - groups are asked key by key
+    return inner
+
+
+def _item_doc(path: KeyPath) -> str:
+    field = field_at(SPEC, path[:-1])
+    return field.doc if field else str(path[-1])
+
+
+def _message(field: Field, path: KeyPath) -> str:
+    """Ask in the field's words; an item of a list says which one it is, where there may be several."""
+    item = next((index for index, step in enumerate(path) if isinstance(step, int) and step), None)
+    number = f"{singular(str(path[item - 1]))} {int(path[item]) + 1}: " if item and len(path) > item + 1 else ""
+    return number + field.question
+
+
+def singular(word: str) -> str:
+    """Name one of the things that a key's name names many of."""
+    words = {"caches": "cache", "queues": "queue", "criteria": "criterion", "infrastructure": "need", "done": "item"}
+    ending = (("ies", "y"), ("ses", "se"), ("s", ""))
+    plain = next((word.removesuffix(end) + other for end, other in ending if word.endswith(end)), word)
+    return words.get(word, plain).replace("_", " ")
+
+
+def _help(field: Field, kind: Kind[object], default: str) -> str:
+    several = "several, with commas between" if isinstance(field.shape, Listing) else ""
+    parts = (
+        field.doc if field.ask else "",
+        "" if kind.free or kind.choices else f"Write {kind.expected}",
+        several and several.capitalize(),
+        "" if default or kind.choices or " such as " in kind.expected else _sample(field),
+        "" if default or field.required or kind.choices else _unanswered(field),
+    )
+    return " ".join(f"{part}." for part in parts if part)
+
+
+def _sample(field: Field) -> str:
+    return f"For example {field.sample}" if isinstance(field.sample, str) else ""
+
+
+def _unanswered(field: Field) -> str:
+    return "Leave it empty while nobody has decided" if field.undecided else "It may be left empty"
+
+
+def present(answers: Tree, path: KeyPath) -> Tree:
+    """Give the answer of a key, or else its default; None where there is neither."""
+    given = value_at(answers, path)
+    return default_at(answers, path) if given is None else given
+
+
+def _text(shape: Shape, tree: Tree) -> str:
+    if isinstance(shape, Listing) and isinstance(tree, list):
+        return ", ".join(map(str, tree))
+    return tree if isinstance(tree, str) else ""
+
+
+def parse_answer(path: KeyPath, text: str) -> Tree:
+    """Read an answer as a tree: a line of names is a list where a list is asked for."""
+    listed = isinstance(shape_at(SPEC, path), Listing) and text.strip() != "none"
+    return [part.strip() for part in text.split(",") if part.strip()] if listed and text.strip() else text.strip()
+
+
+# What stands behind a key, in a line
+
+
+def summary(answers: Tree, path: KeyPath) -> str:
+    """Say in a few words what holds at a place, and whether it was answered."""
+    given = value_at(answers, path)
+    if given is not None:
+        return brief(given)
+    default = value_at(whole(answers), path)
+    field = field_at(SPEC, path)
+    if default is None:
+        return "to be decided" if field and field.undecided else "left out"
+    return f"{brief(default)}  (default)" if isinstance(default, str | list) else ""
+
+
+def brief(tree: Tree, most: int = 60) -> str:
+    """Show a value in a line; of groups in a list only the names."""
+    if isinstance(tree, list):
+        text = ", ".join(brief(item) for item in tree) or "none"
+    elif isinstance(tree, dict):
+        text = next((value for value in tree.values() if isinstance(value, str)), "")
+    else:
+        text = str(tree).replace("\n", " ")
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def is_line(shape: Shape | None) -> bool:
+    """Say whether a key is asked for in one line: a scalar, or a list of names."""
+    return isinstance(shape, Kind) or (
+        isinstance(shape, Listing) and isinstance(shape.item, Kind) and not shape.item.free
+    )
