@@ -31,7 +31,7 @@ _WRITE_BITS = 0o222
 
 
 class _Folder:
-    """An output folder during one run: each folder on the way to its files is looked at once, and made once.
+    """An output folder during one run: each place, and each folder on the way to it, is looked at once, and made once.
 
     Places are text and not paths: a path is taken apart and put together each time, and a bundle has a hundred files.
     """
@@ -39,6 +39,7 @@ class _Folder:
     def __init__(self, folder: Path) -> None:
         self.root = str(folder)
         self.folders: set[str] = set()
+        self.places: dict[str, tuple[str, int]] = {}
         self.made: list[str] = []
         self.staged: dict[str, str] = {}
 
@@ -47,6 +48,18 @@ class _Folder:
 
         Raises ``UserError`` where it, or a folder on the way, leads elsewhere, or where a file and a folder meet.
         """
+        return self._looked(path)[0]
+
+    def mode(self, path: str) -> int:
+        """Say what is at the place of a bundle's file; 0 where nothing is. Raises ``UserError`` as ``place`` does."""
+        return self._looked(path)[1]
+
+    def _looked(self, path: str) -> tuple[str, int]:
+        if path not in self.places:
+            self.places[path] = self._look(path)
+        return self.places[path]
+
+    def _look(self, path: str) -> tuple[str, int]:
         *parents, name = path.split("/")
         if not _UNSAFE.isdisjoint((*parents, name)) or "\\" in path or "\0" in path:
             raise UserError(Problem(path, "leaves the output folder", "generate again from the spec", "lock"))
@@ -54,23 +67,24 @@ class _Folder:
         for parent in parents:
             place = f"{place}/{parent}"
             if place not in self.folders:
-                if not _is(stat.S_IFDIR, place):
-                    return f"{self.root}/{path}"
+                if not _look_for(stat.S_IFDIR, place):
+                    return f"{self.root}/{path}", 0
                 self.folders.add(place)
-        _is(stat.S_IFREG, f"{place}/{name}")
-        return f"{place}/{name}"
+        place = f"{place}/{name}"
+        return place, _look_for(stat.S_IFREG, place)
 
     def stage(self, path: str, content: bytes) -> None:
         """Write a file whole, beside its place."""
         place = self.place(path)
         self.make(place.rpartition("/")[0])
         temporary = place + _TEMPORARY
-        with suppress(FileNotFoundError):  # a run that was killed left it
-            os.unlink(temporary)
         self.staged[temporary] = place
-        mode = 0o777 if path.endswith(".sh") else 0o666
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(content)
+        descriptor = _open_new(temporary, 0o777 if path.endswith(".sh") else 0o666)
+        try:
+            while content:
+                content = content[os.write(descriptor, content) :]
+        finally:
+            os.close(descriptor)
 
     def sweep(self, path: str) -> None:
         """Remove what a run that was killed has left beside a file's place."""
@@ -101,8 +115,18 @@ class _Folder:
                 os.rmdir(folder)
 
 
-def _is(kind: int, place: str) -> bool:
-    """Say whether something is at a place; raises ``UserError`` where it is not of the kind that is wanted there."""
+def _open_new(place: str, mode: int) -> int:
+    """Open a file that is not there yet."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(place, flags, mode)
+    except FileExistsError:  # a run that was killed left it
+        os.unlink(place)
+        return os.open(place, flags, mode)
+
+
+def _look_for(kind: int, place: str) -> int:
+    """Say what is at a place, 0 for nothing; raises ``UserError`` where it is not of the kind that is wanted there."""
     mode = _mode(place)
     if stat.S_ISLNK(mode):
         raise UserError(Problem(place, "is a link, and links are not followed", "remove it", "link"))
@@ -110,7 +134,7 @@ def _is(kind: int, place: str) -> bool:
         words = ("folder", "file") if stat.S_ISDIR(mode) else ("file", "folder")
         what = "is a {}, where the bundle has a {}".format(*words)
         raise UserError(Problem(place, what, "move it aside", "in-the-way"))
-    return bool(mode)
+    return mode
 
 
 def _mode(place: str) -> int:
@@ -157,7 +181,8 @@ def read_files(folder: Path, paths: Iterable[str]) -> dict[str, bytes]:
     problems: dict[Problem, None] = {}
     for path in paths:
         try:
-            found[path] = read_regular(inside.place(path), MOST_BYTES)
+            if inside.mode(path):
+                found[path] = read_regular(inside.place(path), MOST_BYTES)
         except FileNotFoundError:
             continue
         except UserError as error:
@@ -246,7 +271,7 @@ def _refuse_changed(inside: _Folder, folder: Path, changes: Sequence[Change]) ->
     places = [
         str(folder / change.path)
         for change in changes
-        if (_mode(inside.place(change.path)) if change.old is None else found.get(change.path) != change.old)
+        if (inside.mode(change.path) if change.old is None else found.get(change.path) != change.old)
     ]
     if places:
         raise ConflictError(*(Problem(at, "changed while this ran", "run it again", "conflict") for at in places))

@@ -226,7 +226,8 @@ class _Parser:
         self.nodes += 1
         if self.nodes > MOST_NODES or len(path) > MOST_DEPTH:
             self._too_large(event, "too deeply nested" if len(path) > MOST_DEPTH else "too many values")
-        self.places.setdefault(path, self._place(event))
+        if path not in self.places:  # the place of a value with a key is the key's
+            self.places[path] = self._place(event)
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, path)
         tree = self._content(event, events, path)
