@@ -9,7 +9,7 @@ from typing import NoReturn
 from devops_tasks import __version__
 
 REPORT = "devops-tasks: this is a bug of ours, not yours; please report it with what stands above"
-GARBAGE = 50_000
+GARBAGE = 100_000
 """How many objects more than before make the collector look for cycles: not in one bundle, often in hundreds."""
 
 
