@@ -37,21 +37,25 @@ def private_folder(variable: str, usual: str) -> Path | None:
 
 def cache_key(*parts: str | bytes) -> str:
     """Name an entry after all that it depends on; the interpreter is always among it."""
-    plain = [part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass") for part in parts]
-    content = (b"%d:%b" % (len(part), part) for part in (str(sys.implementation.cache_tag).encode(), *plain))
-    return sha256(b"\0".join(content)).hexdigest()
+    digest = sha256()
+    for part in (str(sys.implementation.cache_tag), *parts):
+        content = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")
+        digest.update(b"%d:" % len(content))
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def read_cached(folder: Path, key: str) -> bytes | None:
     """Read an entry; None where it is missing, damaged, a link, or may be another user's work."""
     try:
-        with open(folder / key, "rb", opener=_open_entry) as file:
+        with open(folder / key, "rb", buffering=0, opener=_open_entry) as file:
             status = os.fstat(file.fileno())
-            written = file.read() if stat.S_ISREG(status.st_mode) and _own(status) else b""
+            if not stat.S_ISREG(status.st_mode) or not _own(status):
+                return None
+            written, content = file.read(_DIGEST_BYTES), file.read()
     except OSError:
         return None
-    content = written[_DIGEST_BYTES:]
-    return content if written[:_DIGEST_BYTES] == sha256(content).digest() else None
+    return content if written == sha256(content).digest() else None
 
 
 def write_cached(folder: Path, key: str, content: bytes) -> None:
