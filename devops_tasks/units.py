@@ -117,12 +117,13 @@ class Duration(NamedTuple):
 
     def notations(self) -> Notations:
         """Give every notation that a template may print."""
+        seconds = plain(self.seconds)
         return {
             "text": self.text,
             "words": self.words,
             "promql": self.promql,
-            "seconds": plain(self.seconds),
-            "value": plain(self.seconds),
+            "seconds": seconds,
+            "value": seconds,
         }
 
 
@@ -143,13 +144,8 @@ class Share(NamedTuple):
 
     def notations(self) -> Notations:
         """Give every notation that a template may print."""
-        return {
-            "text": self.text,
-            "words": self.text,
-            "percent": self.percent,
-            "ratio": plain(self.ratio),
-            "value": plain(self.ratio),
-        }
+        percent, ratio = self.percent, plain(self.ratio)
+        return {"text": f"{percent}%", "words": f"{percent}%", "percent": percent, "ratio": ratio, "value": ratio}
 
 
 class Rate(NamedTuple):
@@ -170,12 +166,13 @@ class Rate(NamedTuple):
 
     def notations(self) -> Notations:
         """Give every notation that a template may print; ``value`` is per ``unit_seconds``."""
+        amount = plain(self.amount)
         return {
-            "text": self.text,
-            "words": f"{plain(self.amount)} per {({'s': 'second', 'min': 'minute', 'h': 'hour'})[self.unit]}",
+            "text": f"{amount}/{self.unit}",
+            "words": f"{amount} per {({'s': 'second', 'min': 'minute', 'h': 'hour'})[self.unit]}",
             "unit": self.unit,
             "unit_seconds": str(self.unit_seconds),
-            "value": plain(self.amount),
+            "value": amount,
         }
 
 
@@ -191,7 +188,7 @@ class Number(NamedTuple):
 
     def notations(self) -> Notations:
         """Give every notation that a template may print."""
-        return {"text": self.text, "words": self.text, "value": self.text}
+        return dict.fromkeys(("text", "words", "value"), self.text)
 
 
 Quantity = Duration | Share | Rate | Number

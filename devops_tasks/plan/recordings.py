@@ -1,7 +1,7 @@
 """The recorded series: which families a bundle needs, their rules, and the source series that all of it rests on."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TypedDict
 
 from devops_tasks.metrics import fill
@@ -64,12 +64,12 @@ def plan_recordings(subjects: list[Subject], rows: list[Row], further: list[Reco
             rules = list(_rules(subject, FAMILIES[name], _readers(subject, name, rows)))
             groups.append({"name": f"{subject.name}.{name.partition('_r')[0]}.rules", "rules": rules})
     groups += further
-    return [_told_apart(group, groups) for group in groups if group["rules"]]
+    counts = Counter(_identity(rule) for group in groups for rule in group["rules"])
+    return [_told_apart(group, counts) for group in groups if group["rules"]]
 
 
-def _told_apart(group: RecordingGroup, groups: list[RecordingGroup]) -> RecordingGroup:
+def _told_apart(group: RecordingGroup, counts: Mapping[str, int]) -> RecordingGroup:
     """Give rules that several subjects have a label that their series carry anyway: promtool warns of equal rules."""
-    counts = Counter(_identity(rule) for each in groups for rule in each["rules"])
     subject = group["name"].partition(".")[0]
     rules = [rule if counts[_identity(rule)] == 1 else _labelled(rule, subject) for rule in group["rules"]]
     return {"name": group["name"], "rules": rules}

@@ -96,8 +96,10 @@ def _step(alerts: list[AlertPlan]) -> int:
 def _batches(alerts: list[AlertPlan]) -> list[list[AlertPlan]]:
     """Share out alerts so that no two of a batch compare one series, which can have one value at a time only."""
     batches: list[list[AlertPlan]] = []
+    compared = {alert["name"]: [_named(each) for each in alert["conditions"]] for alert in alerts}
     for alert in alerts:
-        free = (batch for batch in batches if not any(_clash(alert, each) for each in batch))
+        own = compared[alert["name"]]
+        free = (batch for batch in batches if not any(_clash(own, compared[each["name"]]) for each in batch))
         batch = next(free, None)
         if batch is None:
             batches.append([alert])
@@ -106,10 +108,9 @@ def _batches(alerts: list[AlertPlan]) -> list[list[AlertPlan]]:
     return batches
 
 
-def _clash(alert: AlertPlan, other: AlertPlan) -> bool:
-    """Say whether one alert's value is a value or a guard of the other."""
-    (value, *guards), (another, *others) = ([_named(each) for each in one["conditions"]] for one in (alert, other))
-    return value in {another, *others} or another in guards
+def _clash(compared: list[str], others: list[str]) -> bool:
+    """Say whether the value of one alert, the first series that it compares, is a value or a guard of another."""
+    return compared[0] in others or others[0] in compared
 
 
 def _silence_cases(alert: AlertPlan, sources: dict[str, list[SourceSeries]], step: int) -> list[Case]:
