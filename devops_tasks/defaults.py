@@ -278,6 +278,8 @@ DERIVED: tuple[Derived, ...] = (
     Derived("platform.namespaces.production", "the slug", lambda root, _: root["feature"]["slug"]),
     Derived("platform.namespaces.staging", "the slug and -staging",
             lambda root, _: f"{root['feature']['slug']}-staging"),
+    Derived("platform.load_balancer.kind", "ALB on aws, otherwise in-cluster",
+            lambda root, _: "ALB" if root["platform"]["cloud"] == "aws" else "in-cluster"),
     Derived("platform.secret_store.path", "the slug", lambda root, _: root["feature"]["slug"]),
     Derived("services[].health.port", "the service's port", lambda _, item: item["port"]),
     Derived("services[].metrics.port", "the service's port, 9464 for otel", _metrics_port),

@@ -471,7 +471,7 @@ class ExternalService(Record):
 class LoadBalancer(Record):
     """What stands before the cluster."""
 
-    kind: str = key(text("a kind", 100), "What sort of load balancer stands before the cluster", default="ALB")
+    kind: str = key(text("a kind", 100), "What sort of load balancer stands before the cluster", derived=True)
     cidr: str | None = key(CIDR, "The range that it sends from", undecided=True)
 
 

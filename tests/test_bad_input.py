@@ -7,8 +7,6 @@ the same to a program. The codes of all cases together are the table of codes.
 from __future__ import annotations
 
 import ast
-import contextlib
-import io
 import json
 import os
 import resource
@@ -22,39 +20,17 @@ import pytest
 import yaml
 
 from devops_tasks import fields, specfile
-from devops_tasks.__main__ import run
 from devops_tasks.codes import CODES
 from devops_tasks.errors import Problem, UserError
 from devops_tasks.spec import DEVICES, Service, Spec
 from tests.bundles import load_text, render_bundle
+from tests.command import Done, devops_tasks
 from tests.specs import MINIMAL
 from tests.tools import ROOT, powerless
 
 TOP = ", ".join(Spec.fields)
 SAYS_ITSELF = {"invalid-value", "invalid-key", "usage", "wrong-type"}
 """What is expected stands in such a message itself; a mend is added where there is more to say."""
-
-
-class Done(NamedTuple):
-    """How a command ended."""
-
-    code: object
-    out: str
-    err: str
-
-
-def devops_tasks(*arguments: str | Path) -> Done:
-    """Run a command in this process, by the way in that a user takes."""
-    out, err, before = io.StringIO(), io.StringIO(), sys.argv
-    sys.argv = ["devops-tasks", *map(str, arguments)]
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code: object = run()
-    except SystemExit as end:
-        code = end.code
-    finally:
-        sys.argv = before
-    return Done(code, out.getvalue(), err.getvalue())
 
 
 def everything(folder: Path) -> dict[str, object]:

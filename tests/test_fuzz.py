@@ -7,22 +7,19 @@ each time; `make soak` takes thousands (`FUZZ=3000`).
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import re
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import yaml
 
 from devops_tasks import filters
-from devops_tasks.__main__ import run
 from devops_tasks.checks.codes import severity
 from devops_tasks.errors import UserError
 from devops_tasks.fields import CONTROL, Entries, Kind, Listing, Shape
@@ -31,6 +28,7 @@ from devops_tasks.lock import PATH as LOCK, digest, parse_lock
 from devops_tasks.spec import SPEC
 from devops_tasks.specfile import load_spec, override, read_spec
 from tests import mutations
+from tests.command import Done, devops_tasks
 from tests.specs import MINIMAL
 from tests.trees import full_tree
 
@@ -40,29 +38,6 @@ LARGE_SECONDS = 5  # the same for one that is as large as it may be
 SLOW_SECONDS = 3  # of CPU time, for one input: a thousand times what a spec takes to read
 CONTROLS = re.compile(f"[{CONTROL}]")
 BREAKS = re.compile("\r\n|[\r\n\u0085\u2028\u2029]")
-
-
-class Done(NamedTuple):
-    """How a command ended."""
-
-    code: object
-    out: str
-    err: str
-    seconds: float
-
-
-def devops_tasks(*arguments: str | Path) -> Done:
-    """Run a command in this process, by the way in that a user takes."""
-    out, err, before, started = io.StringIO(), io.StringIO(), sys.argv, time.process_time()
-    sys.argv = ["devops-tasks", *map(str, arguments)]
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code: object = run()
-    except SystemExit as exit_:
-        code = exit_.code
-    finally:
-        sys.argv = before
-    return Done(code, out.getvalue(), err.getvalue(), time.process_time() - started)
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:

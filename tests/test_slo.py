@@ -143,7 +143,7 @@ def test_a_bound_of_the_histogram_is_asked_for() -> None:
     files = bundle("{latency: {objective: 95%, below: 20s}}")
     need = next(line for line in files["monitoring/README.md"].splitlines() if "the histogram" in line)
     assert "10s, 20s, 40s" in need
-    assert "30d of samples for its objectives" in files["monitoring/README.md"]
+    assert "30 days of samples for its objectives" in files["monitoring/README.md"]
 
 
 def test_a_series_that_only_an_objective_rests_on_is_missed_too() -> None:

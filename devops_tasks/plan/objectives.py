@@ -261,7 +261,7 @@ def objective_source(objective: Objective) -> SourceSeries:
 
 def objective_needs(objectives: list[Objective]) -> list[Need]:
     """Say how long samples must be kept."""
-    kept = {each.subject.name: each.window.text for each in objectives}
+    kept = {each.subject.name: each.window.words for each in objectives}
     return [
         {
             "service": name,
