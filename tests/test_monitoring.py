@@ -14,6 +14,7 @@ import yaml
 
 from devops_tasks.errors import UserError
 from devops_tasks.plan import plan_bundle
+from devops_tasks.promql import read_query
 from tests import tools
 from tests.bundles import EXAMPLES, load_example, load_text, render_bundle
 
@@ -208,6 +209,47 @@ def test_the_operator_gets_the_same_rules(name: str, folders: Callable[[str], Pa
         assert first["spec"]["groups"] == plain[0] + plain[1]
         jobs = {job["job_name"] for job in read(folders(name), "prometheus-config.yml")["scrape_configs"]}
         assert len(monitors) == len(jobs - {"cadvisor", "kube-state-metrics"})
+
+
+NOT_MISSED = {
+    r".*_count": "a histogram shows it with its buckets, which are missed",
+    r"pg_settings_(superuser_)?reserved_connections": "older versions lack it, and it counts as none",
+}
+"""Series without an absent() of their own, and why; what a query of the spec reads is seen through its result."""
+OWNERS = {"job", "container", "database", "consumergroup"}
+Selected = set[tuple[str, frozenset[tuple[str, str]]]]
+
+
+def selected(expr: str) -> Selected:
+    """Give what an expression selects: the series, and whose it is."""
+    selectors = read_query(expr).selectors
+    return {(each.name, frozenset(pair for pair in each.labels.items() if pair[0] in OWNERS)) for each in selectors}
+
+
+def rests_on(alert: dict[str, Any], recorded: list[tuple[str, dict[str, Any]]]) -> Selected:
+    """Give the series of others that an alert rests on, through all that is recorded for its subject."""
+    own = {rule["record"]: rule["expr"] for subject, rule in recorded if subject == alert["labels"]["service"]}
+    found, left = Selected(), selected(alert["expr"])
+    while left:
+        each = left.pop()
+        more = selected(own.get(each[0], "vector(1)")) if not each[0].endswith(":query") else set()
+        left |= more - found
+        found.add(each)
+    return {each for each in found if each[0] not in own or each[0].endswith(":query")}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_series_that_an_alert_rests_on_is_missed_when_it_is_gone(
+    name: str, folders: Callable[[str], Path]
+) -> None:
+    groups = read(folders(name), "recording-rules.yml")["groups"]
+    recorded = [(group["name"].partition(".")[0], rule) for group in groups for rule in group["rules"]]
+    alerts = [rule for rule in rules(folders(name)) if rule["labels"]["metric"] not in {"targets", "watchdog"}]
+    missed = {each for rule in alerts if rule["labels"]["metric"] == "series" for each in selected(rule["expr"])}
+    needed = {each for rule in alerts if rule["labels"]["metric"] != "series" for each in rests_on(rule, recorded)}
+    assert len(needed) > len(missed) / 2
+    unseen = [series for series, owner in needed if (series, owner) not in missed]
+    assert [each for each in unseen if not any(re.fullmatch(pattern, each) for pattern in NOT_MISSED)] == []
 
 
 # Every alert says who, how bad, and where to read on
