@@ -62,7 +62,8 @@ CODES: dict[str, Code] = {
         Code("wrong-unit", "Contradictions", "A threshold is not in the unit of its metric.",
              "Write it in the unit that is named."),
         Code("promql", "Contradictions", "An alert's `query` is no PromQL, or none that a rule can record: a range of "
-             "samples, a text, a function that Prometheus 2.42 does not know.", "Correct the query."),
+             "samples, a text, a function that Prometheus 2.42 does not know; or it gives nothing while all is well.",
+             "Correct the query."),
         Code("missing-bound", "Contradictions", "A service's `latency_buckets` lack a bound at a latency threshold, or "
              "above it.", "Add the bound, or leave the key out."),
         Code("no-version", "Contradictions", "An image without a version, or `latest`.", "Add a tag or a digest."),

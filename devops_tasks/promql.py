@@ -37,6 +37,7 @@ _NEWER = frozenset(
 )
 """What the parser knows and the oldest Prometheus that is promised does not."""
 _OF_COUNTERS = frozenset(("rate", "irate", "increase", "delta", "idelta", "deriv", "predict_linear"))
+_COMPARISONS = frozenset(("==", "!=", ">", "<", ">=", "<="))
 _NO_TIME = timedelta()
 
 
@@ -55,12 +56,16 @@ class Window(NamedTuple):
 
 
 class Query(NamedTuple):
-    """What an expression asks: its selectors, or why no rule can have it; ``reach`` is how far back it looks."""
+    """What an expression asks: its selectors, or why no rule can have it; ``reach`` is how far back it looks.
+
+    ``silent`` says why it gives nothing while all is well, where it is one that does.
+    """
 
     selectors: tuple[Selector, ...]
     fault: str = ""
     reach: Duration = Duration(Decimal(0))
     windows: tuple[Window, ...] = ()
+    silent: str = ""
 
 
 def parse(expr: str) -> Node:
@@ -110,7 +115,8 @@ def read_query(expr: str) -> Query:
     selectors = [_selector(node) for node, _ in nodes if kind(node) == "VectorSelector"]
     reach = max((back for _, back in nodes), default=_NO_TIME)
     windows = tuple(window for node, _ in nodes for window in _windows(node))
-    return Query(tuple(dict.fromkeys(selectors)), _fault(root, [node for node, _ in nodes]), _span(reach), windows)
+    fault = _fault(root, [node for node, _ in nodes])
+    return Query(tuple(dict.fromkeys(selectors)), fault, _span(reach), windows, _silent(bare(root)))
 
 
 def _walk(root: Node) -> Iterator[tuple[Node, timedelta]]:
@@ -164,6 +170,15 @@ def _fault(root: Node, nodes: list[Node]) -> str:
     if kind(bare(root)) == "StringLiteral":
         return "it gives a text, and no number"
     return next((found for node in nodes for found in _newer(node)), "")
+
+
+def _silent(root: Node) -> str:
+    if kind(root) == "Call" and root.func.name in {"absent", "absent_over_time"}:
+        return f"{root.func.name}() gives nothing while its series is there"
+    compares = kind(root) == "BinaryExpr" and str(root.op) in _COMPARISONS
+    if compares and not (root.modifier and root.modifier.return_bool):
+        return "it compares by itself, and gives nothing where that does not hold"
+    return ""
 
 
 def _newer(node: Node) -> Iterator[str]:

@@ -342,6 +342,10 @@ def _query(spec: Spec, alert: Alert, path: KeyPath) -> Faults:
     query, place = read_query(alert.query), (*path, "query")
     if query.fault:
         yield Fault(place, f"no query that a rule can record: {query.fault}", "correct it", "promql")
+    if query.silent:
+        what = f"{query.silent}: that would be told as a missing series"
+        mend = "leave the comparison to above or below, or add `or vector(0)`"
+        yield Fault(place, what, mend, "promql")
     kept = spec.monitoring.retention
     if query.reach > kept:
         what = f"it looks back {query.reach.text}, and Prometheus keeps {kept.text} of samples"
@@ -416,6 +420,12 @@ def _limits(spec: Spec, service: Service) -> Iterator[Duration]:
 def _metric_names(_spec: Spec, service: Service, path: KeyPath) -> Faults:
     for name in ("duration", "database_duration"):
         yield from _readable(_histogram(getattr(service.metric_names, name), (*path, "metric_names", name)))
+
+    names, place = service.metric_names, (*path, "metric_names", "requests")
+    stem, _, last = names.requests.rpartition("_")
+    if names.requests == names.duration or (stem and last in {"bucket", "sum"}):
+        what = f"{names.requests} counts no requests: of a histogram, its count does"
+        yield Fault(place, what, f"write {names.duration}_count", "invalid-value")
 
 
 def _histogram(name: str, path: KeyPath) -> Faults:

@@ -786,6 +786,7 @@ def test_a_service_may_be_named_as_its_feature() -> None:
          "odd has another query above"),
         ("alerts: [{metric: odd, query: up, above: 1}, {metric: odd, severity: info}]", "needs above or below"),
         ("rollback: {criteria: [{metric: queue_lag, above: 5}]}", "this feature has no queue_lag"),
+        ("alerts: [{metric: odd, query: up == 0, above: 0}]", "that would be told as a missing series"),
         ("monitoring: {retention: 7d}", "7d of samples hold no baseline"),
         ("services: [{name: api, latency_buckets: [100ms, 500ms, 1s]}]", "no bound at 200ms"),
     ],
@@ -806,6 +807,14 @@ def test_what_leaves_no_correct_alert_is_refused(keys: str, complaint: str) -> N
 )
 def test_what_leaves_one_is_left_alone(keys: str) -> None:
     load_text(f"{HEAD}\n{keys}\n")
+
+
+def test_what_an_exporter_leaves_out_unless_it_is_told_is_asked_for() -> None:
+    query = "sum(rate(pg_stat_statements_seconds_total[5m]))"
+    text = f"{HEAD}\nservices: [{{name: api}}]\nalerts: [{{metric: busy, above: 5, query: '{query}'}}]\n"
+    needs = [need for need in plan_bundle(load_text(text).spec)["rule_needs"] if "--collector" in need["what"]]
+    assert needs == [{"service": "api", "who": "postgres-exporter", "what": "started with --collector.stat_statements"}]
+    assert "--collector" not in str(plan_bundle(load_text(HEAD).spec)["rule_needs"])
 
 
 def test_nobody_is_told_of_an_autoscaler_that_is_not_there() -> None:

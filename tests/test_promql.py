@@ -48,6 +48,24 @@ def test_over_what_a_function_needs_several_samples(expr: str, windows: list[tup
     assert [(each.series, each.length.text) for each in read_query(expr).windows] == windows
 
 
+@pytest.mark.parametrize(
+    ("expr", "why"),
+    [
+        ("sum(rate(a_total[5m])) > 3", "it compares by itself, and gives nothing where that does not hold"),
+        ("((up == 0))", "it compares by itself, and gives nothing where that does not hold"),
+        ("absent(up)", "absent() gives nothing while its series is there"),
+        ("absent_over_time(up[5m])", "absent_over_time() gives nothing while its series is there"),
+        ("up == bool 0", ""),
+        ("(up > 3) or vector(0)", ""),
+        ("a / (b > 0)", ""),
+        ("sum(up == 0)", ""),
+        ("a + b", ""),
+    ],
+)
+def test_a_query_that_gives_nothing_while_all_is_well_is_told_from_one_that_counts(expr: str, why: str) -> None:
+    assert read_query(expr).silent == why
+
+
 def test_what_is_no_promql_asks_for_nothing() -> None:
     query = read_query("rate(up)")
     assert (query.selectors, query.windows) == ((), ())

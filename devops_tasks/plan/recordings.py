@@ -111,6 +111,15 @@ def plan_provided(spec: Spec) -> list[Need]:
     ]
 
 
+def plan_collectors(rows: list[Row]) -> list[Need]:
+    """List what must be switched on for the spec's own queries, where an exporter leaves it out unless it is told."""
+    reading = dict.fromkeys(row.subject.name for row in rows if "pg_stat_statements_" in (row.query or ""))
+    return [
+        {"service": name, "who": "postgres-exporter", "what": "started with --collector.stat_statements"}
+        for name in reading
+    ]
+
+
 def _provided(metric: SourceMetric) -> str:
     labels = ", ".join(metric.labels)
     carried = f" with the label{'s' if len(metric.labels) > 1 else ''} {labels}" if labels else ""
