@@ -38,7 +38,7 @@ _STEP = 60
 
 
 class Mutant(NamedTuple):
-    """One wrong version of a file of rules; ``change`` says what differs, for people."""
+    """One wrong rule among those that its tests need; ``change`` says what differs, for people."""
 
     id: str
     file: str
@@ -102,6 +102,13 @@ class _Printer:
     def _MatrixSelector(self, node: promql.MatrixSelector) -> None:  # noqa: N802
         range_ = node.range.total_seconds()
         self._selector(node.vector_selector, f"[{range_:g}s]", (f"[{range_ / 2:g}s]", f"[{range_ * 2:g}s]"))
+
+    def _SubqueryExpr(self, node: promql.SubqueryExpr) -> None:  # noqa: N802
+        self.visit(node.expr)
+        assert node.range is not None
+        range_, step = node.range.total_seconds(), node.step.total_seconds() if node.step else _STEP
+        others = ((range_ / 2, step), (range_ * 2, step), (range_, step / 2), (range_, step * 2))
+        self.word(f"[{range_:g}s:{step:g}s]", "range", tuple(f"[{one:g}s:{other:g}s]" for one, other in others))
 
     def _selector(self, node: promql.VectorSelector, range_: str, others: tuple[str, ...] = ()) -> None:
         self.word(node.name or "")
@@ -200,9 +207,35 @@ def mutants(file: str, text: str) -> Iterator[Mutant]:
         name = f"{groups[group]['name']}/{rules[position].get('alert') or rules[position]['record']}"
         for kind, change, wrong in _wrong(rules[position]):
             counts[f"{name}:{kind}"] += 1
-            changed = {**groups[group], "rules": [*rules[:position], *wrong, *rules[position + 1 :]]}
             identity = f"{file}:{name}:{kind}:{counts[f'{name}:{kind}']}"
-            yield Mutant(identity, file, name, change, [*groups[:group], changed, *groups[group + 1 :]])
+            yield Mutant(identity, file, name, change, [*_around(groups, group, position, wrong)])
+
+
+def _around(
+    groups: list[dict[str, Any]], group: int, position: int, wrong: list[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """Give a wrong rule with those that its tests need: nothing for an alert, for others what it is made of."""
+    rules = groups[group]["rules"]
+    if "alert" in rules[position]:
+        yield {**groups[group], "rules": wrong}
+        return
+    service = groups[group]["name"].partition(".")[0]
+    own = [each for each in groups if each["name"].startswith(f"{service}.")]
+    needed = _needed(rules[position]["record"], [rule for each in own for rule in each["rules"]])
+    changed = {**groups[group], "rules": [*rules[:position], *wrong, *rules[position + 1 :]]}
+    for each in (changed if each is groups[group] else each for each in own):
+        yield {**each, "rules": [rule for rule in each["rules"] if rule in wrong or rule["record"] in needed]}
+
+
+def _needed(record: str, rules: list[dict[str, Any]]) -> set[str]:
+    """Name a recorded series and all that it is made of."""
+    needed: set[str] = set()
+    further = {record}
+    while further:
+        needed |= further
+        texts = [rule["expr"] for rule in rules if rule["record"] in further]
+        further = {rule["record"] for rule in rules if any(f"{rule['record']}{{" in text for text in texts)} - needed
+    return needed
 
 
 def _places(groups: list[dict[str, Any]]) -> Iterator[tuple[int, int]]:

@@ -6,6 +6,7 @@ range or function gives the same rate, and Prometheus 2 and 3 give this one.
 """
 
 from decimal import Decimal
+from functools import cache
 from typing import NamedTuple
 
 from devops_tasks.units import plain
@@ -15,7 +16,7 @@ Row = tuple[str, Pairs]
 
 
 class Scene(NamedTuple):
-    """Source series with their values in promtool's notation, and what is recorded of them ``at`` a time.
+    """Source series with their values, for :func:`written`, and what is recorded of them ``at`` a time.
 
     ``recorded`` has the labels and the value of each sample of each recorded series.
     """
@@ -33,15 +34,26 @@ _SHARES = (Decimal(0), Decimal(1), Decimal("2.5"), Decimal(4), Decimal("4.5"), D
 
 
 def _grows(a_minute: str) -> str:
-    """Count from five minutes before the end of the first week."""
-    return " ".join([_BEFORE, *(plain(_START + Decimal(a_minute) * share) for share in _SHARES)])
+    return f"grows {a_minute}"
 
 
 def _restarts(a_minute: str) -> str:
-    """Count as much, from nothing again after the first minute."""
-    before, after = _SHARES[:2], _SHARES[2:]
-    counts = [_START + Decimal(a_minute) * share for share in before]
-    counts += [Decimal(a_minute) * (share - before[-1]) for share in after]
+    return f"restarts {a_minute}"
+
+
+@cache
+def written(values: str) -> str:
+    """Write in promtool's notation a counter that grows by so much a minute, at the end of the first week.
+
+    One that restarts counts as much, from nothing again after its first minute. Other values stand as they are.
+    """
+    verb, _, a_minute = values.partition(" ")
+    if verb not in {"grows", "restarts"}:
+        return values
+    total = Decimal(a_minute)
+    counts = [_START + total * share for share in _SHARES]
+    if verb == "restarts":
+        counts[2:] = [total * (share - _SHARES[1]) for share in _SHARES[2:]]
     return " ".join([_BEFORE, *map(plain, counts)])
 
 
@@ -73,15 +85,15 @@ _TRAFFIC = (
         "some requests fail, a pod starts again, staging has never failed and nobody asks its green pods",
         _counter(
             "%requests",
-            ('%blue,pod="a",%status_label="200"', _grows("3600")),
-            ('%blue,pod="a",%status_label="500"', _grows("360")),
-            ('%blue,pod="b",%status_label="200"', _restarts("1800")),
-            ('%blue,pod="b",%status_label="503"', _restarts("240")),
-            ('%green,pod="c",%status_label="200"', _grows("1140")),
-            ('%green,pod="c",%status_label="500"', _grows("60")),
-            ('%green,pod="d",%status_label="404"', _grows("600")),
-            ('%staged_blue,pod="a",%status_label="200"', _grows("30")),
-            ('%staged_green,pod="c",%status_label="200"', _grows("0")),
+            ('%blue,instance="a",%status_label="200"', _grows("3600")),
+            ('%blue,instance="a",%status_label="500"', _grows("360")),
+            ('%blue,instance="b",%status_label="200"', _restarts("1800")),
+            ('%blue,instance="b",%status_label="503"', _restarts("240")),
+            ('%green,instance="c",%status_label="200"', _grows("1140")),
+            ('%green,instance="c",%status_label="500"', _grows("60")),
+            ('%green,instance="d",%status_label="404"', _grows("600")),
+            ('%staged_blue,instance="a",%status_label="200"', _grows("30")),
+            ('%staged_green,instance="c",%status_label="200"', _grows("0")),
         ),
         (
             *_table(
@@ -143,10 +155,10 @@ _LATENCY = (
     Scene(
         "response times of three pods; nobody asks the green one of staging",
         (
-            *_histogram("%{duration}", '%blue,pod="a"', "3600", half="2880", one="3480"),
-            *_histogram("%{duration}", '%blue,pod="b"', "2400", half="2280", one="2280"),
-            *_histogram("%{duration}", '%staged_blue,pod="a"', "30", half="30", one="30"),
-            *_histogram("%{duration}", '%staged_green,pod="c"', "0", half="0", one="0"),
+            *_histogram("%{duration}", '%blue,instance="a"', "3600", half="2880", one="3480"),
+            *_histogram("%{duration}", '%blue,instance="b"', "2400", half="2280", one="2280"),
+            *_histogram("%{duration}", '%staged_blue,instance="a"', "30", half="30", one="30"),
+            *_histogram("%{duration}", '%staged_green,instance="c"', "0", half="0", one="0"),
         ),
         (
             _buckets(
@@ -166,10 +178,10 @@ _LATENCY_EACH = (
     Scene(
         "some requests take longer than %threshold; those that take just as long do not",
         (
-            *_histogram("%{duration}", '%blue,pod="a"', "6000", edge="5160"),
-            *_histogram("%{duration}", '%green,pod="c"', "1200", edge="1080"),
-            *_histogram("%{duration}", '%staged_blue,pod="a"', "30", edge="30"),
-            *_histogram("%{duration}", '%staged_green,pod="c"', "0", edge="0"),
+            *_histogram("%{duration}", '%blue,instance="a"', "6000", edge="5160"),
+            *_histogram("%{duration}", '%green,instance="c"', "1200", edge="1080"),
+            *_histogram("%{duration}", '%staged_blue,instance="a"', "30", edge="30"),
+            *_histogram("%{duration}", '%staged_green,instance="c"', "0", edge="0"),
         ),
         (
             *_table(
@@ -243,11 +255,11 @@ _JOBS = (
         "some jobs fail, a pod starts again, and staging has none",
         _counter(
             "%jobs",
-            ('%here,pod="a",result="success"', _grows("18")),
-            ('%here,pod="a",result="failure"', _grows("4")),
-            ('%here,pod="b",result="success"', _restarts("6")),
-            ('%here,pod="b",result="failure"', _restarts("2")),
-            ('%staged,pod="a",result="success"', _grows("0")),
+            ('%here,instance="a",result="success"', _grows("18")),
+            ('%here,instance="a",result="failure"', _grows("4")),
+            ('%here,instance="b",result="success"', _restarts("6")),
+            ('%here,instance="b",result="failure"', _restarts("2")),
+            ('%staged,instance="a",result="success"', _grows("0")),
         ),
         _table(
             _PLACES,
@@ -284,8 +296,8 @@ _LIMITS, _REQUESTED = "kube_pod_container_resource_limits", "kube_pod_container_
 
 
 def _cpu(first: str, second: str, third: str, ratio: tuple[str, str, str]) -> Scene:
-    image, cpu = 'image="example"', 'resource="cpu",instance="a"'
-    pods = f'box,pod="{first}"', f'box,pod="{second}"', f'box,pod="{third}"', f'staged_box,pod="{first}"'
+    image, cpu = 'image="example",instance="node"', 'resource="cpu",instance="a"'
+    pods = f'box,pod="{first}"', f'box,pod="{second}"', f'box,pod="{third}"', f'staged_box,pod="{first}-waiting"'
     one, two, three, staged = (f"%{pod}" for pod in pods)
     record, places, values = ratio
     return Scene(
@@ -345,11 +357,11 @@ _MEMORY = (
         (
             *_counter(
                 _USED,
-                ('%box,pod="%service-0",image="example",id="new"', _is("950")),
+                ('%box,pod="%service-0",image="example",id="new",instance="node"', _is("950")),
                 ('%box,pod="%service-0",image="example",id="old"', _is("100")),
-                ('%box,pod="%service-1",image="example",id="new"', _is("300")),
+                ('%box,pod="%service-1",image="example",id="new",instance="node"', _is("300")),
                 ('%box,pod="%service-1",image="",id="pod"', _is("5000")),
-                ('%staged_box,pod="%service-0",image="example",id="new"', _is("200")),
+                ('%staged_box,pod="%service-0",image="example",id="new",instance="node"', _is("200")),
             ),
             *_counter(
                 _LIMITS,
@@ -378,8 +390,9 @@ _BACKENDS = _counter(
 
 
 def _setting(name: str, value: str, less: str) -> Pairs:
-    pods = ('%exported,instance="a"', _is(value)), ('%exported,instance="b"', _is(less))
-    return _counter(f"pg_settings_{name}", *pods)
+    """Tell a setting by two exporters, and by another that calls its database the same."""
+    pods = ('%exported,instance="a"', value), ('%exported,instance="b"', less), ("%of_database", "1000")
+    return _counter(f"pg_settings_{name}", *((labels, _is(said)) for labels, said in pods))
 
 
 def _connected(available: str, ratio: str) -> tuple[Row, ...]:
@@ -413,9 +426,9 @@ _DB_LATENCY = (
     Scene(
         "times of database calls of two pods; staging makes none",
         (
-            *_histogram("%{database_duration}", '%here,pod="a"', "3600", half="2880", one="3480"),
-            *_histogram("%{database_duration}", '%here,pod="b"', "2400", half="2280", one="2280"),
-            *_histogram("%{database_duration}", '%staged,pod="a"', "0", half="0", one="0"),
+            *_histogram("%{database_duration}", '%here,instance="a"', "3600", half="2880", one="3480"),
+            *_histogram("%{database_duration}", '%here,instance="b"', "2400", half="2280", one="2280"),
+            *_histogram("%{database_duration}", '%staged,instance="a"', "0", half="0", one="0"),
         ),
         (
             _buckets(f"namespace_job_le:{_CALLS}_bucket:rate5m", here="86 96 100", staged="0 0 0"),
@@ -458,9 +471,9 @@ _AUTH = (
         "some logins fail",
         _counter(
             "%auth",
-            ('%here,pod="a",result="success"', _grows("3600")),
-            ('%here,pod="a",result="failure"', _grows("360")),
-            ('%here,pod="b",result="failure"', _restarts("240")),
+            ('%here,instance="a",result="success"', _grows("3600")),
+            ('%here,instance="a",result="failure"', _grows("360")),
+            ('%here,instance="b",result="failure"', _restarts("240")),
         ),
         _table("here", ("namespace_job:auth_failures_per_%unit:rate5m", "%of_ten")),
     ),
@@ -524,8 +537,8 @@ SCENES_OF_OBJECTIVES: dict[str, tuple[Scene, ...]] = {
         Scene(
             "what takes longer than %threshold, and what there is",
             (
-                *_histogram("%{duration}", '%blue,pod="a"', "24", edge="15"),
-                *_histogram("%{duration}", '%green,pod="c"', "6", edge="3"),
+                *_histogram("%{duration}", '%blue,instance="a"', "24", edge="15"),
+                *_histogram("%{duration}", '%green,instance="c"', "6", edge="3"),
                 *_histogram("%{duration}", "%staged_blue", "0", edge="0"),
             ),
             _OF_OBJECTIVE,

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypedDict
 
 from devops_tasks.metrics import BURNS, fill
 from devops_tasks.metrics.objectives import BAD, COUNT, EVERY, RATIO, REMAINING
-from devops_tasks.metrics.scenes import HISTORY, MEDIANS, SCENES, SCENES_EACH, SCENES_OF_OBJECTIVES, Scene
+from devops_tasks.metrics.scenes import HISTORY, MEDIANS, SCENES, SCENES_EACH, SCENES_OF_OBJECTIVES, Scene, written
 from devops_tasks.plan.alerts import AlertPlan, Condition, Row, exact
 from devops_tasks.plan.objectives import Objective
 from devops_tasks.plan.recordings import RecordingGroup, readings
@@ -145,7 +145,7 @@ def _case(service: str, scene: Scene, words: dict[str, str], alerts: list[AlertP
         "name": f"{service}: {fill(scene.title, words)}",
         "interval": scene.interval,
         "at": scene.at,
-        "series": [{"series": fill(series, words), "values": values} for series, values in scene.given],
+        "series": [{"series": fill(series, words), "values": written(values)} for series, values in scene.given],
         "expected": expected,
     }
 
@@ -203,30 +203,40 @@ def _agree(one: Sample, other: Sample) -> bool:
 
 
 class _Span(NamedTuple):
-    """The time from the beginning of one window to that of the next: some minutes with these rates, then none."""
+    """The time from the beginning of one window to that of the next: so many samples of these rates, else none."""
 
     bad: Decimal
     every: Decimal
-    minutes: int
-    silent: int
+    samples: int
+    length: int
+
+    def told(self, rate: Decimal) -> str:
+        """Write a rate each minute, or only at both ends; what ends is stale."""
+        known = f"{plain(rate)}x"
+        if self.length == self.samples:
+            return f"{known}{self.length - 1}"
+        if self.length == self.samples + 1:
+            return f"{known}{self.samples - 1} stale"
+        end = f"{known}{self.samples // 2 - 1} stale"
+        return f"{end} _x{self.length - self.samples - 2} {end}"
 
 
 def _history(objective: Objective) -> Scene:
-    """Give each window another share of traffic, and of bad events."""
+    """Give each window another share of traffic, and of bad events; promtool wants all series to begin alike."""
     windows = sorted({objective.window, *(parse_duration(text) for burn in BURNS for text in (burn.short, burn.long))})
     end = Duration((windows[-1].seconds // _WEEK.seconds + 1) * _WEEK.seconds)
     spans = _spans([*windows, end])
-    bad = list(accumulate(span.bad * span.minutes for span in spans))
-    every = list(accumulate(span.every * span.minutes for span in spans))
+    bad = list(accumulate(span.bad * span.samples for span in spans))
+    every = list(accumulate(span.every * span.samples for span in spans))
     ratios = {window.promql: bad[n] / every[n] for n, window in enumerate(windows)}
     counts = {window.promql: bad[n] * _MINUTE_SECONDS for n, window in enumerate(windows)}
     left = 1 - ratios[objective.window.promql] / objective.budget.ratio
     return Scene(
         f"{objective.indicator.title.lower()}: each window has another share of traffic, and of what fails",
         (
-            (f"{BAD}{{{_SLO_HERE}}}", _told(spans, [span.bad for span in spans])),
-            (f"{EVERY}{{{_SLO_HERE}}}", _told(spans, [span.every for span in spans])),
-            *((f"{series}{{{_SLO_STAGED}}}", f"_x{_minutes(end) - 4} 0x4") for series in (BAD, EVERY)),
+            (f"{BAD}{{{_SLO_HERE}}}", " ".join(["0", *(span.told(span.bad) for span in reversed(spans))])),
+            (f"{EVERY}{{{_SLO_HERE}}}", " ".join(["0", *(span.told(span.every) for span in reversed(spans))])),
+            *((f"{series}{{{_SLO_STAGED}}}", f"0 _x{_minutes(end) - 5} 0x4") for series in (BAD, EVERY)),
         ),
         (
             *((f"{RATIO}{window}", ((_SLO_HERE, str(ratio)),)) for window, ratio in ratios.items()),
@@ -243,25 +253,15 @@ def _spans(windows: list[Duration]) -> list[_Span]:
     All but the newest end silent, because Prometheus 2 counts the end of a window to it, and Prometheus 3 does not.
     """
     lengths = [_minutes(end) - _minutes(start) for start, end in pairwise([_NONE, *windows])]
-    minutes = [lengths[0], *(min(length - 1, _MOST_SAMPLES) for length in lengths[1:])]
+    samples = [lengths[0], *(min(length - 1, _MOST_SAMPLES) for length in lengths[1:])]
     return [
-        _Span(Decimal(bad), Decimal(every), told, length - told)
-        for (bad, every), told, length in zip(HISTORY[: len(lengths)], minutes, lengths, strict=True)
+        _Span(Decimal(bad), Decimal(every), told, length)
+        for (bad, every), told, length in zip(HISTORY[: len(lengths)], samples, lengths, strict=True)
     ]
 
 
 def _minutes(duration: Duration) -> int:
     return int(duration.seconds // _MINUTE_SECONDS)
-
-
-def _told(spans: list[_Span], rates: list[Decimal]) -> str:
-    """Write the rates of spans as samples of each minute, the oldest first; where they end one is stale."""
-    silence = {0: "", 1: " stale"}
-    parts = [
-        f"{plain(rate)}x{span.minutes - 1}{silence.get(span.silent, f' stale _x{span.silent - 1}')}"
-        for span, rate in zip(spans, rates, strict=True)
-    ]
-    return " ".join(["_", *reversed(parts)])
 
 
 # The series of others

@@ -4,14 +4,18 @@ Alerts read recorded series, so a test gives them those series directly and load
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from math import gcd
+from types import MappingProxyType
 from typing import TypedDict
 
 from devops_tasks.plan.alerts import AlertPlan, Condition, exact
 from devops_tasks.plan.recordings import SourceSeries
 from devops_tasks.units import Duration, parse_duration, plain
+
+Valued = Callable[[Condition], str]
+"""How a condition's series gets its value."""
 
 _MINUTE = 60
 _SHORTEST = 15
@@ -22,7 +26,6 @@ _UNITS = {"humanizePercentage": "%", "humanizeDuration": "s"}
 _OTHER = "another."
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _SILENT = 'count(ALERTS{alertstate="firing",metric!~"targets|series|watchdog"}) or vector(0)'
-_UNMET = {">=": "a few events are no alarm", ">": "over the long window alone is no alarm"}
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 
 
@@ -161,11 +164,11 @@ def _threshold_cases(alerts: list[AlertPlan], step: int) -> list[Case]:
             ],
         ),
     ]
-    for sign, name in _UNMET.items():
+    for name, sign, value in _UNMET:
         guarded = [alert for alert in alerts if sign in [guard["sign"] for guard in alert["conditions"][1:]]]
         if guarded:
             few = [_series(alert["conditions"][0], _beyond(alert["conditions"][0]), wait, step) for alert in guarded]
-            few += [*_guards(guarded, wait, step, _met, unmet=sign), *_other_colours(guarded, wait, step)]
+            few += [*_guards(guarded, wait, step, _met, {sign: value}), *_other_colours(guarded, wait, step)]
             cases.append(_case(f"{service}: {name}", few, [_expect(alert, wait, 0) for alert in guarded]))
     kept = [alert for alert in alerts if alert["keep_firing_for"]]
     if kept:
@@ -214,12 +217,12 @@ def _other_colours(alerts: list[AlertPlan], wait: int, step: int) -> list[Series
 
 
 def _guards(
-    alerts: list[AlertPlan], wait: int, step: int, value: Callable[[Condition], str], *, unmet: str = ""
+    alerts: list[AlertPlan], wait: int, step: int, value: Valued, unmet: Mapping[str, Valued] = MappingProxyType({})
 ) -> list[Series]:
-    """Give the guards' series, met but for those of one sign; alerts may share one."""
+    """Give the guards' series, met but for those of the signs in ``unmet``; alerts may share one."""
     guards = [guard for alert in alerts for guard in alert["conditions"][1:]]
-    values = {_named(guard): _short_of(guard) if guard["sign"] == unmet else value(guard) for guard in guards}
-    return [_values(name, value, wait, step) for name, value in values.items()]
+    values = {_named(guard): unmet.get(guard["sign"], value)(guard) for guard in guards}
+    return [_values(name, said, wait, step) for name, said in values.items()]
 
 
 def _rising(alert: AlertPlan, step: int) -> list[Expected]:
@@ -398,3 +401,10 @@ def _humanized(limit: Decimal) -> tuple[str, str]:
     while 10**power <= limit:
         power += 1
     return str(10**power), f"{10 ** (power % 3)}{_PREFIXES[power // 3]}"
+
+
+_UNMET: tuple[tuple[str, str, Valued], ...] = (
+    ("a few events are no alarm", ">=", _short_of),
+    ("over the long window alone is no alarm", ">", _short_of),
+    ("over the long window alone is no alarm, all well since", ">", _far),
+)
