@@ -64,8 +64,9 @@ class Refusal(Exception):  # noqa: N818 - the server refuses; nothing is wrong
 class Cluster:
     """What the cluster holds, and what was done to it.
 
-    `before_patch` is called with each patch, as somebody else who is at work. The pods of a `broken` Deployment never
-    become ready, those of a `stuck` one never end, those of one that is `not_answering` are ready and answer errors.
+    `before_patch` is called with each patch, as somebody else who is at work, and may refuse it. The pods of a `broken`
+    Deployment never become ready, those of a `stuck` one never end, those of one that is `not_answering` are ready and
+    answer errors.
     """
 
     def __init__(self) -> None:
@@ -140,9 +141,11 @@ class Cluster:
         self.events.append(("patch", name, body))
         return self._alive(resource, item)
 
-    def scale(self, name: str, replicas: int) -> None:
+    def scale(self, name: str, replicas: int) -> Object:
+        self.before_patch("scale", name)
         self.find("deployments", name)["spec"]["replicas"] = replicas
         self.events.append(("scale", name, replicas))
+        return _scale(self, name)
 
     def ready(self, deployment: str) -> int:
         if deployment in self.broken or ("deployments", deployment) not in self.objects:
@@ -233,8 +236,7 @@ class _Handler(BaseHTTPRequestHandler):
         _, resource, name, part = _place(urlsplit(self.path).path)
         kind = self.headers["Content-Type"].split(";")[0]
         if part == "scale":
-            self.cluster.scale(name, body["spec"]["replicas"])
-            self._reply(lambda: _scale(self.cluster, name))
+            self._reply(lambda: self.cluster.scale(name, body["spec"]["replicas"]))
         else:
             self._reply(lambda: self.cluster.patch(resource, name, kind, body))
 
@@ -381,7 +383,7 @@ class Machine:
         variables = {name: value for name, value in {**self.environment, **environment}.items() if value}
         return subprocess.run(
             ["/usr/bin/env", "bash", str(script), *arguments], env=variables, capture_output=True, text=True,
-            stdin=subprocess.DEVNULL, timeout=60, check=False,
+            stdin=subprocess.DEVNULL, timeout=60, check=False, start_new_session=True,
         )  # fmt: skip
 
 

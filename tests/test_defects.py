@@ -39,6 +39,8 @@ CODES = [
 OVERLAYS = ("tests/test_kubernetes.py::test_a_fault_put_back_is_found",)
 DELIVERY = "tests/test_delivery.py::test_"
 RECOVERY = "tests/test_recovery.py::test_"
+RESTORE = "tests/test_restore.py::test_"
+FOUND_IN_RESTORE = f"{RESTORE}a_fault_that_the_document_had_is_found"
 ELSEWHERE = {
     **dict.fromkeys(("N1", "N2", "N3", "N4", "N5", "N6", "N7", "N8", "S1", "S2"), OVERLAYS),
     **dict.fromkeys(("H1", "H2", "H3", "H5"), OVERLAYS),
@@ -64,34 +66,22 @@ ELSEWHERE = {
         f"{DELIVERY}without_the_guard_somebody_else_would_be_overruled",
     ),
     "D1": (f"{RECOVERY}scripts_and_yaml_are_clean", f"{RECOVERY}an_argument_without_quotes_is_found"),
-    "D2": (
-        f"{RECOVERY}a_missing_variable_is_named_before_anything_is_done",
-        f"{RECOVERY}without_the_demand_for_a_server_any_server_is_taken",
-    ),
-    "D3": (f"{RECOVERY}a_failed_restore_leaves_the_application_as_it_was",),
-    "D4": (
-        f"{RECOVERY}a_restore_stops_all_that_writes_swaps_and_starts_it_as_it_was",
-        f"{RECOVERY}a_number_of_pods_that_is_not_read_changes_the_application",
-    ),
-    "D5": (
-        f"{RECOVERY}a_pod_that_does_not_end_stops_the_restore",
-        f"{RECOVERY}without_the_wait_a_restore_begins_while_pods_write",
-    ),
-    "D6": (f"{RECOVERY}an_application_that_does_not_come_back_is_no_success",),
-    "D7": (
-        f"{RECOVERY}a_restore_stops_all_that_writes_swaps_and_starts_it_as_it_was",
-        f"{RECOVERY}a_writer_that_is_forgotten_writes_on",
-    ),
+    "D2": (f"{RESTORE}what_cannot_be_restored_is_told_before_anything_is_stopped", FOUND_IN_RESTORE),
+    "D3": (f"{RESTORE}a_restore_that_fails_leaves_all_as_it_was", FOUND_IN_RESTORE),
+    "D4": (f"{RESTORE}a_restore_stops_all_that_writes_and_starts_it_as_it_was", FOUND_IN_RESTORE),
+    "D5": (f"{RESTORE}a_restore_that_fails_leaves_all_as_it_was", FOUND_IN_RESTORE),
+    "D6": (f"{RESTORE}an_application_that_does_not_come_back_is_no_success", FOUND_IN_RESTORE),
+    "D7": (f"{RESTORE}a_restore_stops_all_that_writes_and_starts_it_as_it_was", FOUND_IN_RESTORE),
     "D8": (
-        f"{RECOVERY}a_restore_never_goes_into_the_live_database",
-        f"{RECOVERY}a_backup_that_is_not_whole_is_refused",
-        f"{RECOVERY}without_the_new_database_the_live_one_is_restored_over",
-        f"{RECOVERY}without_the_checksum_a_damaged_backup_is_restored",
-        f"{RECOVERY}a_restore_is_confirmed",
+        f"{RESTORE}a_restore_brings_all_back_and_keeps_the_old_data",
+        f"{RESTORE}what_cannot_be_restored_is_told_before_anything_is_stopped",
+        f"{RESTORE}a_restore_is_confirmed",
+        FOUND_IN_RESTORE,
     ),
     "D9": (
-        f"{RECOVERY}rows_that_differ_keep_the_old_data",
-        f"{RECOVERY}without_the_comparison_lost_rows_would_go_unseen",
+        f"{RESTORE}a_restore_that_fails_leaves_all_as_it_was",
+        f"{RESTORE}a_restore_tells_the_point_and_the_time_that_it_reached",
+        FOUND_IN_RESTORE,
     ),
 }
 """Row of the list -> the tests that show both: our output without the fault, and the fault found."""

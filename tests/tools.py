@@ -25,10 +25,16 @@ UNPRIVILEGED_USER = "nobody"
 
 DEBIAN_PACKAGE_OF = {
     "amtool": "prometheus-alertmanager",
+    "initdb": "postgresql",
     "node": "nodejs npm",
+    "pg_dump": "postgresql",
+    "pg_isready": "postgresql",
+    "pg_restore": "postgresql",
+    "postgres": "postgresql",
     "prometheus": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",
     "promtool": "prometheus",
+    "psql": "postgresql",
     "setpriv": "util-linux",
 }
 
@@ -69,7 +75,7 @@ class Identity(TypedDict, total=False):
 def tool(name: str) -> str:
     """Find a tool: from Python's packages beside the interpreter, at the pinned version; else from Debian's."""
     if name in DEBIAN_PACKAGE_OF:
-        found = shutil.which(name)
+        found = shutil.which(name, path=f"{postgresql_folder()}{os.pathsep}{os.environ['PATH']}")
         how = f"apt-get install --no-install-recommends {DEBIAN_PACKAGE_OF[name]}"
     else:
         found = shutil.which(name, path=str(Path(sys.executable).parent))
@@ -86,6 +92,11 @@ def judge(path: Path) -> Path:
         message = f"{path.relative_to(ROOT)} is not there (make judges)"
         raise ToolMissingError(message)
     return path
+
+
+def postgresql_folder() -> str:
+    """Find where Debian keeps PostgreSQL's programs, beside what would choose between several versions of them."""
+    return max(map(str, Path("/usr/lib/postgresql").glob("*/bin")), default="/usr/lib/postgresql")
 
 
 def run(

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Install the real tools that only Debian's packages carry: promtool and prometheus, amtool and alertmanager, what the
-# bundle's scripts call, curl and jq, and patch, which reads our diffs. Node comes from there too, where none is at hand.
+# Install the real tools that only Debian's packages carry: promtool and prometheus, amtool and alertmanager, a
+# PostgreSQL server, what the bundle's scripts call, curl and jq, and patch, which reads our diffs. Node comes from there
+# too, where none is at hand.
 # Only the tests need them. Without root this says what to install and fails.
 set -euo pipefail
 
@@ -13,6 +14,9 @@ if ! command -v amtool >/dev/null || ! command -v prometheus-alertmanager >/dev/
 fi
 if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
     missing+=(nodejs npm)
+fi
+if ! compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; then
+    missing+=(postgresql)
 fi
 for name in curl jq patch; do
     if ! command -v "${name}" >/dev/null; then

@@ -52,6 +52,7 @@ class Backup(TypedDict):
     restore_seconds: int
     lose_at_most: str
     lose_words: str
+    lose_seconds: int
     deadline_seconds: int
     to: str | None
     to_literal: str
@@ -250,6 +251,7 @@ def _backup(spec: Spec, database: Database) -> Backup:
         "restore_seconds": ceil(backup.restore_within.seconds),
         "lose_at_most": backup.lose_at_most.text,
         "lose_words": backup.lose_at_most.words,
+        "lose_seconds": ceil(backup.lose_at_most.seconds),
         "deadline_seconds": int(backup.every.seconds / 2),
         "to": backup.to,
         "to_literal": backup.to or f"s3://{undecided.HOST}/{database.name}",

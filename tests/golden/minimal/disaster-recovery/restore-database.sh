@@ -56,7 +56,7 @@ done
 database="${arguments[0]:-}"
 case "${database}" in
 saved-reports-db)
-    port=5432 objective_seconds=3600
+    port=5432 restore_seconds=3600 lose_seconds=21600
     services=(saved-reports-api)
     deployments=(saved-reports-api-blue saved-reports-api-green)
     ;;
@@ -102,76 +102,147 @@ confirm() {
 pg_restore --list "${backup}" >/dev/null || die "${backup} is no archive that pg_restore can read"
 grep --quiet --line-regexp --fixed-strings "database ${DB_NAME}" "${manifest}" || die "${backup} is of another database than ${DB_NAME}"
 taken_at="$(grep '^taken-at ' "${manifest}")"
-allowed="$(
-    "${psql[@]}" --dbname postgres --set live="${DB_NAME}" <<'SQL'
-SELECT (r.rolsuper OR r.rolcreatedb) AND pg_has_role(d.datdba, 'USAGE')
+taken_at="${taken_at#taken-at }"
+found="$(
+    "${psql[@]}" --dbname postgres --set live="${DB_NAME}" --set taken_at="${taken_at}" <<'SQL'
+SELECT CASE WHEN (r.rolsuper OR r.rolcreatedb) AND pg_has_role(d.datdba, 'USAGE') THEN 'yes ' ELSE 'no ' END
+       || extract(epoch FROM now() - :'taken_at'::timestamptz)::bigint
 FROM pg_database d, pg_roles r WHERE d.datname = :'live' AND r.rolname = current_user;
 SQL
 )"
-[[ "${allowed}" == t ]] || die "${DB_NAME} is not there, or ${DB_USER} may not create databases or does not own it"
+[[ -n "${found}" ]] || die "${DB_HOST} has no database ${DB_NAME}"
+read -r allowed age <<<"${found}"
+[[ "${allowed}" == yes ]] || die "${DB_USER} may not create databases, or does not own ${DB_NAME}"
 
-log "${DB_NAME} on ${DB_HOST} will be as it was at ${taken_at#taken-at }; everything written since is lost"
-stopped=()
-paused=()
-restoring=""
+# What runs now is what will run again.
+running=()
+jobs=()
+if [[ "${verify_only}" == false ]]; then
+    if [[ -n "${deployments[*]}" ]]; then
+        names="$("${kube[@]}" get deployments "${deployments[@]}" --no-headers \
+            --output custom-columns=NAME:.metadata.name,REPLICAS:.spec.replicas)"
+        while read -r deployment replicas; do
+            [[ "${replicas}" == 0 ]] || running+=("${deployment} ${replicas}")
+        done <<<"${names}"
+    fi
+    names="$("${kube[@]}" get cronjobs --selector app.kubernetes.io/part-of=saved-reports \
+        --output go-template='{{range .items}}{{if not .spec.suspend}}{{.metadata.name}}{{"\n"}}{{end}}{{end}}')"
+    [[ -z "${names}" ]] || mapfile -t jobs <<<"${names}"
+fi
+
+log "${DB_NAME} on ${DB_HOST} will be as it was at ${taken_at}; everything written since is lost"
 if [[ "${verify_only}" == true ]]; then
     log "only into ${fresh}, which is dropped again"
 else
-    log "stops ${deployments[*]:-nothing} in ${NAMESPACE} of ${KUBE_CONTEXT}; the present data stays as ${kept}"
+    log "stops in ${NAMESPACE} of ${KUBE_CONTEXT}, each with its pods: ${running[*]:-nothing}; the present data stays as ${kept}"
+    [[ -n "${running[*]}" || -z "${deployments[*]}" ]] ||
+        log "warning: nothing runs; if an earlier restore was cut off, first run the commands that it printed"
 fi
 confirm
 
-# However the script ends: what was stopped runs again as it did, or this says exactly how.
-resume() {
-    local deployment job failed=()
-    for deployment in "${stopped[@]}"; do
-        "${kube[@]}" scale deployment "${deployment% *}" --replicas "${deployment#* }" >/dev/null ||
-            failed+=("${kube[*]} scale deployment ${deployment% *} --replicas ${deployment#* }")
+# What brings the application back, as a shell takes it: printed before anything is stopped, and run by this script itself.
+resume_commands() {
+    local each where
+    where="$(printf '%q ' "${kube[@]}")"
+    for each in "${running[@]}"; do
+        printf '%sscale deployment %q --replicas %q\n' "${where}" "${each% *}" "${each#* }"
     done
-    for job in "${paused[@]}"; do
-        "${kube[@]}" patch cronjob "${job}" --type merge --patch '{"spec": {"suspend": false}}' >/dev/null ||
-            failed+=("${kube[*]} patch cronjob ${job} --type merge --patch '{\"spec\": {\"suspend\": false}}'")
+    for each in "${jobs[@]}"; do
+        printf "%spatch cronjob %q --type merge --patch '%s'\n" "${where}" "${each}" '{"spec": {"suspend": false}}'
     done
-    [[ -n "${stopped[*]}${paused[*]}" ]] || return 0
-    stopped=()
-    paused=()
-    if [[ -z "${failed[*]}" ]]; then
-        log "the application has its pods again"
-        return 0
-    fi
-    log "THE APPLICATION IS STILL STOPPED. Run:"
-    printf '%s\n' "${failed[@]}" >&2
 }
+stopped=false
+resume() {
+    local commands line failed=()
+    [[ "${stopped}" == true ]] || return 0
+    commands="$(resume_commands)"
+    while read -r line; do
+        bash -c "${line}" >/dev/null || failed+=("${line}")
+    done <<<"${commands}"
+    if [[ -n "${failed[*]}" ]]; then
+        log "THE APPLICATION IS STILL STOPPED. Run:"
+        printf '%s\n' "${failed[@]}" >&2
+        return 1
+    fi
+    stopped=false
+    log "the application has its pods again"
+}
+
+# However the script ends, what was stopped runs again as it did, or this says exactly how. Nothing may cut this short:
+# no second Ctrl-C, no terminal that is gone.
+restoring=""
 finish() {
-    local status=$?
-    trap - EXIT INT TERM
-    [[ -z "${restoring}" ]] || kill "${restoring}" 2>/dev/null || true
+    local status=$? old
+    trap - EXIT
+    trap '' HUP INT TERM
+    set +e
+    if [[ -n "${restoring}" ]]; then
+        kill "${restoring}"
+        wait "${restoring}"
+    fi
     ((status == 0)) || log "ENDED BEFORE ITS END: what went wrong is said above"
     resume
+    [[ "${stopped}" == false ]] || status=1
     # After the exchange there is no database of this name any more; before it, it holds half a restore.
     "${psql[@]}" --dbname postgres --set fresh="${fresh}" \
         <<<"SELECT format('DROP DATABASE IF EXISTS %I WITH (FORCE)', :'fresh') \gexec" || log "warning: ${fresh} is left over"
+    if ((status != 0)) && [[ "${verify_only}" == false ]]; then
+        old="$("${psql[@]}" --dbname postgres --set kept="${kept}" <<<"SELECT datname FROM pg_database WHERE datname = :'kept'")"
+        case "${old}" in
+        "${kept}") log "${DB_NAME} is the restored one; the data before is ${kept}" ;;
+        *) log "${DB_NAME} was not replaced" ;;
+        esac
+    fi
     exit "${status}"
 }
+trap '' PIPE
 trap finish EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# The new database is made like the one it replaces: owner, encoding, locale, limits, grants, settings, comment.
+"${psql[@]}" --dbname postgres --set live="${DB_NAME}" --set fresh="${fresh}" <<'SQL'
+SELECT format('CREATE DATABASE %I OWNER %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L CONNECTION LIMIT %s',
+              :'fresh', pg_get_userbyid(d.datdba), pg_encoding_to_char(d.encoding), d.datcollate, d.datctype, d.datconnlimit)
+       || CASE t.spcname WHEN 'pg_default' THEN '' ELSE format(' TABLESPACE %I', t.spcname) END
+       || CASE own ->> 'datlocprovider'
+          WHEN 'c' THEN ' LOCALE_PROVIDER libc'
+          WHEN 'i' THEN ' LOCALE_PROVIDER icu ICU_LOCALE ' || quote_literal(COALESCE(own ->> 'datlocale', own ->> 'daticulocale'))
+               || COALESCE(' ICU_RULES ' || quote_literal(own ->> 'daticurules'), '')
+          WHEN 'b' THEN ' LOCALE_PROVIDER builtin BUILTIN_LOCALE ' || quote_literal(own ->> 'datlocale')
+          ELSE '' END
+FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace, to_jsonb(d) AS own
+WHERE d.datname = :'live' \gexec
+SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', :'fresh')
+FROM pg_database WHERE datname = :'live' AND datacl IS NOT NULL \gexec
+SELECT format('GRANT %s ON DATABASE %I TO %s', a.privilege_type, :'fresh',
+              CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)
+       || CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+FROM pg_database d, aclexplode(d.datacl) a WHERE d.datname = :'live' \gexec
+SELECT CASE r.setrole WHEN 0 THEN format('ALTER DATABASE %I', :'fresh')
+       ELSE format('ALTER ROLE %I IN DATABASE %I', pg_get_userbyid(r.setrole), :'fresh') END
+       || format(' SET %I = ', s.name)
+       -- The values of lists are kept with their quotes.
+       || CASE WHEN s.name IN ('local_preload_libraries', 'search_path', 'session_preload_libraries', 'temp_tablespaces')
+          THEN s.value ELSE quote_literal(s.value) END
+FROM pg_db_role_setting r JOIN pg_database d ON d.oid = r.setdatabase, unnest(r.setconfig) AS whole,
+     LATERAL (SELECT split_part(whole, '=', 1), substr(whole, strpos(whole, '=') + 1)) AS s(name, value)
+WHERE d.datname = :'live' \gexec
+SELECT format('COMMENT ON DATABASE %I IS %L', :'fresh', shobj_description(oid, 'pg_database'))
+FROM pg_database WHERE datname = :'live' \gexec
+SQL
+
 if [[ "${verify_only}" == false ]]; then
-    jobs="$("${kube[@]}" get cronjobs --selector app.kubernetes.io/part-of=saved-reports \
-        --output go-template='{{range .items}}{{if not .spec.suspend}}{{.metadata.name}}{{"\n"}}{{end}}{{end}}')"
-    for job in ${jobs}; do
-        paused+=("${job}")
+    log "should this end without another word, these commands bring the application back:"
+    resume_commands >&2
+    stopped=true
+    for job in "${jobs[@]}"; do
         "${kube[@]}" patch cronjob "${job}" --type merge --patch '{"spec": {"suspend": true}}' >/dev/null
     done
-    for deployment in "${deployments[@]}"; do
-        replicas="$("${kube[@]}" get deployment "${deployment}" --output go-template='{{.spec.replicas}}')"
-        stopped+=("${deployment} ${replicas}")
-    done
-    log "running until now: ${stopped[*]:-nothing}"
-    for deployment in "${deployments[@]}"; do
-        "${kube[@]}" scale deployment "${deployment}" --replicas 0 >/dev/null
-    done
+    if [[ -n "${running[*]}" ]]; then
+        "${kube[@]}" scale deployment "${running[@]% *}" --replicas 0 >/dev/null
+    fi
     until=$((SECONDS + DEADLINE))
     for service in "${services[@]}"; do
         while true; do
@@ -184,29 +255,14 @@ if [[ "${verify_only}" == false ]]; then
     log "stopped"
 fi
 
-# The new database is made like the one it replaces: owner, encoding, locale, grants, settings.
-"${psql[@]}" --dbname postgres --set live="${DB_NAME}" --set fresh="${fresh}" <<'SQL'
-SELECT format('CREATE DATABASE %I OWNER %I TEMPLATE template0 ENCODING %L LC_COLLATE %L LC_CTYPE %L',
-              :'fresh', pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype)
-FROM pg_database WHERE datname = :'live' \gexec
-SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', :'fresh')
-FROM pg_database WHERE datname = :'live' AND datacl IS NOT NULL \gexec
-SELECT format('GRANT %s ON DATABASE %I TO %s', a.privilege_type, :'fresh',
-              CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)
-FROM pg_database d, aclexplode(d.datacl) a WHERE d.datname = :'live' \gexec
-SELECT format(CASE split_part(s.setting, '=', 1) WHEN 'search_path' THEN 'ALTER DATABASE %I SET %I = %s'
-              ELSE 'ALTER DATABASE %I SET %I = %L' END,
-              :'fresh', split_part(s.setting, '=', 1), substr(s.setting, strpos(s.setting, '=') + 1))
-FROM pg_db_role_setting r JOIN pg_database d ON d.oid = r.setdatabase, unnest(r.setconfig) AS s(setting)
-WHERE d.datname = :'live' AND r.setrole = 0 \gexec
-SQL
 log "restoring into ${fresh}"
 # In the background, so that an interruption is heard at once.
 pg_restore --exit-on-error --jobs "${JOBS:-4}" --dbname "${fresh}" "${backup}" &
 restoring=$!
 wait "${restoring}"
 restoring=""
-"${psql[@]}" --dbname "${fresh}" --command ANALYZE
+# Without the warnings that the server's own tables are left out.
+"${psql[@]}" --dbname "${fresh}" --command "SET client_min_messages = error" --command ANALYZE
 
 found="$(
     "${psql[@]}" --dbname "${fresh}" <<'SQL'
@@ -226,23 +282,26 @@ diff <(echo "${expected}") <(echo "${found}") >&2 || die "the rows differ from t
 rows="$(grep --count '^rows ' "${manifest}" || true)"
 log "the rows of ${rows} tables are those of the backup"
 if [[ "${verify_only}" == true ]]; then
-    log "the backup of ${taken_at#taken-at } can be restored; it took ${SECONDS} s"
+    log "the backup of ${taken_at} can be restored; it took ${SECONDS} s"
     exit 0
 fi
 
-# In one transaction, so that at every moment one database has the name. Whoever is still connected is cut off.
+# In one transaction, so that at every moment one database has the name. Whoever is still connected is cut off; a server
+# ends its own cleaning by itself, and lets nobody but a superuser do it.
 "${psql[@]}" --single-transaction --dbname postgres --set live="${DB_NAME}" --set fresh="${fresh}" --set kept="${kept}" \
     >/dev/null <<'SQL'
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN (:'live', :'fresh') AND pid <> pg_backend_pid();
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname IN (:'live', :'fresh') AND pid <> pg_backend_pid() AND backend_type <> 'autovacuum worker';
 SELECT format('ALTER DATABASE %I RENAME TO %I', :'live', :'kept') \gexec
 SELECT format('ALTER DATABASE %I RENAME TO %I', :'fresh', :'live') \gexec
 SQL
 log "${DB_NAME} is the restored one; the data before is ${kept}"
 
 resume
-for deployment in "${deployments[@]}"; do
-    "${kube[@]}" --request-timeout "${DEADLINE}s" rollout status "deployment/${deployment}" --timeout "${DEADLINE}s"
+for each in "${running[@]}"; do
+    "${kube[@]}" --request-timeout "${DEADLINE}s" rollout status "deployment/${each% *}" --timeout "${DEADLINE}s"
 done
-log "recovery point: ${taken_at#taken-at }"
-log "recovery time: ${SECONDS} s, of ${objective_seconds} s allowed"
-log "when you are sure, drop the old data: dropdb '${kept}'"
+log "recovery point: ${taken_at}, ${age} s before this restore, of ${lose_seconds} s allowed"
+log "recovery time: ${SECONDS} s, of ${restore_seconds} s allowed"
+log "when you are sure, drop the old data:"
+printf 'dropdb --host %q --port %q --username %q %q\n' "${PGHOST}" "${PGPORT}" "${PGUSER}" "${kept}" >&2
