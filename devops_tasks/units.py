@@ -79,7 +79,9 @@ Notations = dict[str, str]
 
 def plain(number: Decimal | int) -> str:
     """Print a number exactly, without exponent or trailing zeros: ``Decimal('2.50')`` is ``2.5``."""
-    text = format(Decimal(number), "f")
+    if isinstance(number, int):
+        return str(number)
+    text = format(number, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

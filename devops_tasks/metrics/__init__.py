@@ -8,6 +8,7 @@ the bundle (``%service``, ``%namespace``) or a part of a selector; :func:`fill` 
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from devops_tasks.units import Duration, Number, Quantity, Rate, Share
@@ -96,4 +97,21 @@ def fill(text: str, words: Mapping[str, str]) -> str:
     """Put words in place of ``%word`` and ``%{word}``, a sign for ``%%``; raises ``KeyError`` for an unknown word."""
     if "%" not in text:
         return text
-    return _WORD.sub(lambda match: "%" if match[2] == "%" else words[match[1] or match[2]], text)
+    parts = [*_parts(text)]
+    parts[1::2] = [words[word] for word in parts[1::2]]
+    return "".join(parts)
+
+
+@lru_cache(maxsize=2048)
+def _parts(text: str) -> tuple[str, ...]:
+    """Take a text apart at its words, which are every second part: the same few texts are filled for every bundle."""
+    parts, position = [""], 0
+    for match in _WORD.finditer(text):
+        parts[-1] += text[position : match.start()]
+        position = match.end()
+        if match[2] == "%":
+            parts[-1] += "%"
+        else:
+            parts += [match[1] or match[2], ""]
+    parts[-1] += text[position:]
+    return tuple(parts)

@@ -278,14 +278,14 @@ def _others(service: str, groups: list[RecordingGroup]) -> Iterator[Given]:
     own = [group for group in groups if group["name"].startswith(f"{service}.") and ".custom." not in group["name"]]
     exprs = dict.fromkeys(rule["expr"] for group in own for rule in group["rules"])
     selected = [(series, _example(selector)) for expr in exprs for series, selector in _SELECTED.findall(expr)]
-    told = {
-        (series, frozenset(labels.items())): labels
-        for series, labels in selected
-        if not any(series == other and labels.items() < more.items() for other, more in selected)
-    }
-    for (series, _), labels in told.items():
-        for name in (name for name in _OF_OTHERS if name in labels):
-            yield {"series": series + _braces({**labels, name: _OTHER}), "values": _LATELY}
+    told = {(series, frozenset(labels.items())): labels for series, labels in selected}
+    of_series: dict[str, list[frozenset[tuple[str, str]]]] = {}
+    for series, each in told:
+        of_series.setdefault(series, []).append(each)
+    for (series, each), labels in told.items():
+        if not any(each < more for more in of_series[series]):
+            for name in (name for name in _OF_OTHERS if name in labels):
+                yield {"series": series + _braces({**labels, name: _OTHER}), "values": _LATELY}
 
 
 def _example(selector: str) -> dict[str, str]:
