@@ -273,12 +273,13 @@ class Builder:
             elif fields[name].later:
                 self.fault((*path, name), "not built yet", "leave it out for now", "not-built")
         return self.record(
-            shape.record, {attribute(name): self._field(name, tree, path, fields[name]) for name in fields}
+            shape.record, {attribute(name): self._field(name, tree, path, field) for name, field in fields.items()}
         )
 
     def _field(self, name: str, tree: dict[str, Tree], path: KeyPath, field: Field) -> Built:
-        if tree.get(name) is not None and not field.later:
-            return self.build(field.shape, tree[name], (*path, name))
+        value = tree.get(name)
+        if value is not None and not field.later:
+            return self.build(field.shape, value, (*path, name))
         if field.required and isinstance(field.shape, Nested):
             return self.build(field.shape, {}, (*path, name))
         if field.required:
