@@ -17,6 +17,7 @@ from devops_tasks.errors import ConflictError, Problem, UserError, shown
 
 if TYPE_CHECKING:
     from devops_tasks.generate import Report
+    from devops_tasks.importer import Imported
     from devops_tasks.render import Renderer
     from devops_tasks.wizard import Decision
 
@@ -150,6 +151,10 @@ def init(
         Path,
         typer.Argument(metavar="[FILE]", parser=_file, help="The spec to write; devops-tasks.yaml by default."),
     ] = Path("devops-tasks.yaml"),
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="DOCUMENT", parser=_file, help="Take what a requirements document says."),
+    ] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Answer a key beforehand.")
     ] = None,
@@ -166,7 +171,7 @@ def init(
     from devops_tasks.wizard import Errand, decide
 
     _date(today)
-    known = _known(tuple(assignments or ()))
+    known = _known(source, tuple(assignments or ()))
     decision = decide(Errand(file, known, _renderer, today, defaults, plain, no_input))
     if decision.what in {"write", "spec"}:
         raise typer.Exit(_carry_out(decision, today))
@@ -174,14 +179,45 @@ def init(
     raise typer.Exit(130 if decision.what == "stopped" else 0)
 
 
-def _known(assignments: tuple[str, ...]) -> dict[str, Any]:
+def _known(source: Path | None, assignments: tuple[str, ...]) -> dict[str, Any]:
     """Read what is answered beforehand; without anything the rooms that read are not loaded."""
+    answers = _import(source).answers if source else {}
     if not assignments:
-        return {}
+        return answers
     from devops_tasks.fields import prune
     from devops_tasks.specfile import Source, override
 
-    return dict(prune(override(Source("--set", {}, {}), assignments).tree))
+    return dict(prune(override(Source("--set", answers, {}), assignments).tree))
+
+
+def _import(document: Path) -> "Imported":
+    """Read a requirements document, and tell what was taken from which line and what was not."""
+    from devops_tasks.importer import MOST_BYTES, import_document
+    from devops_tasks.reading import read_text
+
+    imported = import_document(read_text(document, MOST_BYTES))
+    for line in imported.report(str(document)):
+        print(shown(line), file=sys.stderr)
+    return imported
+
+
+@app.command("import")
+def import_(
+    document: Annotated[
+        Path, typer.Argument(metavar="FILE", parser=_file, help="A requirements document in Markdown.")
+    ],
+) -> None:
+    """Print the spec of a requirements document, as far as it says one.
+
+    What was taken from which line, what was not understood and what is still missing goes to stderr. Exit code 1 when a
+    required key is missing.
+    """
+    from devops_tasks.spectext import ordered, spec_text
+
+    imported = _import(document)
+    if imported.answers:
+        print(spec_text(ordered(imported.answers)), end="")
+    raise typer.Exit(int(imported.lacks_keys))
 
 
 def _carry_out(decision: "Decision", today: str) -> int:

@@ -25,6 +25,16 @@ def read_regular(path: Path | str, most: int) -> bytes:
         raise UserError(Problem(str(path), reason(error), "see that you may read it", "unreadable")) from None
 
 
+def read_text(path: Path, most: int) -> str:
+    """Read a file of text in UTF-8; raises ``UserError`` where it is none, or is not there."""
+    try:
+        return read_regular(path, most).decode("utf-8-sig").replace("\r\n", "\n")
+    except FileNotFoundError:
+        raise UserError(Problem(str(path), "no such file", "name another file", "unreadable")) from None
+    except UnicodeDecodeError:
+        raise UserError(Problem(str(path), "no text in UTF-8", "save it as UTF-8", "not-utf8")) from None
+
+
 def reason(error: OSError | ValueError) -> str:
     """Say in the words of the system why something could not be done."""
     told = error.strerror if isinstance(error, OSError) else None

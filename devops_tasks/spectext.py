@@ -122,12 +122,17 @@ def _quote(text: str) -> str:
 def essential(tree: Tree) -> Tree:
     """Keep of a valid tree what differs from the defaults, in the order of the spec's fields."""
     whole = complete(tree)
-    kept = _sorted(SPEC, tree)
+    kept = ordered(tree)
     for path in sorted(_places(kept), key=len, reverse=True):
         rest = without(kept, path) if value_at(kept, path) is not None else kept
         if _complete(rest) == whole:
             kept = rest
-    return _sorted(SPEC, kept)
+    return ordered(kept)
+
+
+def ordered(tree: Tree) -> Tree:
+    """Put the keys of a tree into the order of the spec's fields, and groups of one word into that word."""
+    return _sorted(SPEC, tree)
 
 
 def _complete(tree: Tree) -> Tree:

@@ -64,6 +64,7 @@ NOBODY: frozenset[str] = frozenset()
 # What only some rooms may import. A third-party library that is not named here has no room yet.
 HOMES = {
     "jinja2": {"render"},
+    "markdown_it": {"importer"},
     "prompt_toolkit": {"wizard"},
     "questionary": {"wizard"},
     "typer": {"cli"},

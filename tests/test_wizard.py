@@ -17,6 +17,7 @@ from devops_tasks.schema import spec_schema
 from devops_tasks.specfile import read_spec
 from tests.specs import MINIMAL
 from tests.terminals import BACK, CLEAR, COMMAND, CTRL_C, CTRL_D, ENTER, PATIENCE, Person, Room, environment, opened
+from tests.tools import ROOT
 
 NAME, ENGINEER, SPRINT = "What is the feature called?", "Which engineer owns", "Which sprint is this for?"
 QUICK = (
@@ -395,6 +396,29 @@ def test_a_file_of_the_bundle_that_somebody_made_is_told_in_the_review_and_kept(
     assert "tasks.md: differs from what was generated" in told
     assert (room.work / "tasks.md").read_text("utf-8") == "mine"
     assert (room.work / "devops-tasks.yaml").read_text("utf-8") == WRITTEN
+
+
+def test_what_a_document_says_is_taken_and_only_the_rest_is_asked(room: Room) -> None:
+    person = room("init", "--from", str(ROOT / "tests/requirements/parent.md"))
+    person.answers(ENGINEER, "@dana")
+    person.answers(SPRINT, "24")
+    for question in (
+        "does the sprint begin?",
+        "does it end?",
+        "How many story points",
+        "What is the service",
+        "Is it an",
+    ):
+        person.answers(question, "")
+    person.chooses(REVIEW, "write the spec alone")
+    code, told = person.end()
+    assert code == 0
+    assert "parent.md:17: experiment.primary_metric.target: +20%" in told
+    tree = read_spec(room.work / "devops-tasks.yaml").tree
+    assert tree["rollback"]["criteria"] == [
+        {"metric": "error_ratio", "above": "3%"},
+        {"metric": "latency_p95", "above": "500ms"},
+    ]
 
 
 # Plain, and without colour
