@@ -210,6 +210,12 @@ BREAKS: dict[str, list[Break]] = {
         Break(S, POLICIES, "  egress:\n", "  egress:\n    - {}\n"),
         Break(S, POLICIES, "  ingress:\n", "  ingress:\n    - from:\n        - namespaceSelector: {}\n"),
     ],
+    "undeclared-command": [
+        Break(S, "delivery/rollback.sh", "\nfailed=()", "\nslack-notify 'rolled back'\nfailed=()"),
+        Break(S, "delivery/shift-traffic.sh", "need kubectl cat sleep", "need kubectl cat"),
+        Break(S, "runbooks/operations/roll-back.md", "```bash\n", "```bash\nkubectl version --output json | jq .\n"),
+        Break(S, "runbooks/index.md", "`kubectl`, ", ""),
+    ],
     "no-runbook": [
         Break(S, "monitoring/alert-rules.yml", "runbook_url:", "runbook:"),
         Break(S, "monitoring/alert-rules.yml", "LatencyP95High.md", "LatencyHigh.md"),
@@ -385,6 +391,7 @@ ALONE = {
         NAMESPACE,
         QUOTA.format("requests.cpu: 1k, limits.memory: 1000Gi, pods: 99"),
     ),
+    "a script that asks for nothing": Break(S, "delivery/shift-traffic.sh", "need kubectl cat", ": kubectl cat"),
     "an older backup that is allowed": Break(C, "disaster-recovery/backup.yml", '"0 * * * *"', '"30 * * * *"'),
     "a command for somebody else's object": Break(
         S,

@@ -50,6 +50,9 @@ CODES: dict[str, Code] = {
              "A name leads to no object of the bundle: the target of an autoscaler, the backend of a route, a service "
              "account, a ConfigMap, a Secret, or an object that a script or a page hands to kubectl.",
              "Use the name that the object has."),
+        Code("undeclared-command", "warning", "Names",
+             "A script calls a command that it does not ask for with `need` at its start, or a runbook one that the "
+             "list in `runbooks/index.md` does not have.", "Add the command to the list, or remove the call."),
         Code("port", "error", "Names",
              "A port that is named is opened by nobody: of a Service, a probe, a route.",
              "Use the port that the container opens, by number or by name."),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from devops_tasks.checks.cluster import Cluster, items, name_of
 from devops_tasks.checks.markdown import read_page
+from devops_tasks.checks.shell import Script, external_commands, read_shell
 from devops_tasks.errors import Problem
 
 Problems = Iterator[Problem]
@@ -43,6 +44,8 @@ _SAID = (
     ("tasks.md", re.compile(r"^ +- \[[ xX]\] Switch (\d+)% of traffic to green", re.MULTILINE), False),
 )
 """Where the steps are said, how, and whether the state without any traffic is one of them."""
+_INDEX = "runbooks/index.md"
+_LISTED = re.compile(r"^The commands on these pages call (.*)$", re.MULTILINE)
 
 
 class Known(NamedTuple):
@@ -124,6 +127,24 @@ def _containers(known: Known) -> set[str]:
 
 def _problem(shell: Shell, position: int, what: str, code: str = "unknown-object") -> Problem:
     return Problem(shell.path, what, "use the name that it has", code, shell.line(position))
+
+
+def check_declared(files: Mapping[str, str]) -> Problems:
+    """Check that a script asks for every command that it calls, and the index of the runbooks names those of its pages.
+
+    A script that asks for nothing, and an index without the list, were written by somebody else.
+    """
+    listed = _LISTED.search(files.get(_INDEX, ""))
+    pages = set(re.findall(r"`([^`]+)`", listed[1])) if listed else set()
+    for shell in _shells(files):
+        script = read_shell(shell.text) if listed or shell.path.endswith(".sh") else Script([], set())
+        asked = {word for command in script.commands if command.words[0] == "need" for word in command.words[1:]}
+        known, place = (pages, f"the list in {_INDEX}") if shell.path.endswith(".md") else (asked, "its line of need")
+        for command in external_commands(script) if known else ():
+            if command.words[0] not in {*known, "bash"}:  # bash runs it
+                what = f"{command.words[0]} is called here, and is not among the commands that are asked for"
+                line = shell.line(command.position)
+                yield Problem(shell.path, what, f"add it to {place}", "undeclared-command", line)
 
 
 def check_traffic(cluster: Cluster) -> Problems:

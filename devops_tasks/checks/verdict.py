@@ -11,7 +11,7 @@ from devops_tasks.checks.backups import check_backups, check_recovery
 from devops_tasks.checks.capacity import check_budgets, check_environments, check_quotas
 from devops_tasks.checks.cluster import Cluster, read_cluster
 from devops_tasks.checks.codes import CODES, Code, severity
-from devops_tasks.checks.commands import Known, check_commands, check_steps, check_traffic
+from devops_tasks.checks.commands import Known, check_commands, check_declared, check_steps, check_traffic
 from devops_tasks.checks.documents import Document, read_documents
 from devops_tasks.checks.flows import check_flows
 from devops_tasks.checks.links import Exists, check_kustomizations, check_links, check_mentions, parent_paths
@@ -91,6 +91,7 @@ def _names(bundle: Bundle, files: Mapping[str, str], documents: list[Document], 
     yield from check_mentions(files, exists, texts_of(bundle.tree), spans=False)
     yield from check_objects(cluster)
     yield from check_commands(files, _known(bundle.spec, cluster))
+    yield from check_declared(files)
     yield from check_traffic(cluster)
     yield from check_steps(files, [int(step["weight"]) for step in bundle.plan["steps"]])
     yield from check_flows(cluster, all_flows(bundle.plan), bundle.spec.monitoring.namespace)

@@ -51,7 +51,7 @@ done
 : "${NAMESPACE:?name the namespace, checkout in production}"
 kube=(kubectl --context "${KUBE_CONTEXT}" --namespace "${NAMESPACE}" --request-timeout "${REQUEST_TIMEOUT:-20s}")
 readonly DEADLINE="${DEADLINE:-300}"
-need kubectl cat sort wc
+need kubectl cat sleep sort wc
 
 green_share="${arguments[0]:-}"
 case "${green_share}" in

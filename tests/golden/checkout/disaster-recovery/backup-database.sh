@@ -142,7 +142,7 @@ prune_bucket() {
 }
 
 if [[ "${dump}" == true ]]; then
-    need psql pg_dump pg_restore sha256sum mktemp mv rm
+    need psql pg_dump pg_restore cat sha256sum mktemp mv rm
     save
     prune_folder
 fi

@@ -38,7 +38,7 @@ readonly COLOUR="${1:-}"
 : "${NAMESPACE:?name the namespace, saved-reports in production}"
 kube=(kubectl --context "${KUBE_CONTEXT}" --namespace "${NAMESPACE}" --request-timeout "${REQUEST_TIMEOUT:-20s}")
 readonly DEADLINE="${DEADLINE:-120}"
-need kubectl curl mktemp rm
+need kubectl cat curl mktemp rm sleep
 
 rolled_out() {
     "${kube[@]}" --request-timeout "${DEADLINE}s" rollout status "deployment/$1" --timeout "${DEADLINE}s"

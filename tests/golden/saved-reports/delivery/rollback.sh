@@ -50,7 +50,7 @@ done
 : "${NAMESPACE:?name the namespace, saved-reports in production}"
 kube=(kubectl --context "${KUBE_CONTEXT}" --namespace "${NAMESPACE}" --request-timeout "${REQUEST_TIMEOUT:-20s}")
 readonly DEADLINE="${DEADLINE:-120}"
-need kubectl cat sort wc
+need kubectl cat sleep sort wc
 [[ -z "${NOTIFY_URL:-}" ]] || need curl
 
 confirm() {

@@ -54,7 +54,7 @@ kube=(kubectl --context "${KUBE_CONTEXT}" --namespace "${NAMESPACE}" --request-t
 readonly PAUSE="${PAUSE:-600}"
 readonly EVERY="${EVERY:-15}"
 readonly LOST="${LOST:-4}"
-need kubectl curl jq
+need kubectl cat curl jq sleep
 here=.
 [[ "${BASH_SOURCE[0]}" != */* ]] || here="${BASH_SOURCE[0]%/*}"
 

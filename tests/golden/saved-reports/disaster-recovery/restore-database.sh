@@ -68,7 +68,7 @@ backup="${arguments[1]:-}"
 export PGHOST="${DB_HOST}" PGPORT="${DB_PORT:-${port}}" PGUSER="${DB_USER}"
 export PGCONNECT_TIMEOUT=10 PGOPTIONS="--client-min-messages=warning --statement-timeout=0"
 readonly DEADLINE="${DEADLINE:-300}"
-need psql pg_restore sha256sum diff grep sort
+need psql pg_restore cat dirname sha256sum diff grep sleep sort
 if [[ "${verify_only}" == false ]]; then
     : "${KUBE_CONTEXT:?name the cluster, as kubectl config get-contexts lists it}"
     : "${NAMESPACE:?name the namespace, saved-reports in production}"
