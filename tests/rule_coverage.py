@@ -239,25 +239,3 @@ def unrecorded(rules: str, tests: str) -> list[str]:
                                                   for label, value in rule.get("labels", {}).items())
                    for name, labels in expected)
     ]  # fmt: skip
-
-
-def unwatched(recordings: str, alerts: str) -> set[str]:
-    """Name the source series on which an alert rests and whose absence no alert tells.
-
-    What a recorded series rests on is not asked for where its own absence is told.
-    """
-    rules, recorded = read_rules(alerts), read_rules(recordings)
-    exprs: dict[str, set[str]] = {}
-    for rule in recorded:
-        exprs.setdefault(rule["record"], set()).update(_names(rule["expr"]))
-    missed = {selector.name for rule in rules for selector in absences(rule["expr"]) if selector.name}
-    read = {name for rule in rules if not absences(rule["expr"]) for name in _names(rule["expr"])}
-    while True:
-        further = {inner for name in read - missed for inner in exprs.get(name, ())} - read
-        if not further:
-            return {name for name in read if name not in exprs} - missed
-        read |= further
-
-
-def _names(expr: str) -> set[str]:
-    return {str(node.name) for node in walk(promql.parse(expr)) if isinstance(node, promql.VectorSelector)}

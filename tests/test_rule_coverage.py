@@ -12,18 +12,13 @@ import yaml
 
 from tests.bundles import EXAMPLES, example, load_tree, render_bundle
 from tests.random_specs import random_spec
-from tests.rule_coverage import gaps, unrecorded, unwatched
+from tests.rule_coverage import gaps, unrecorded
 
 if TYPE_CHECKING:
     from devops_tasks.render import Files
 
 SEEDS = range(int(os.environ.get("SPECS", "3")))
 BUNDLES = (*EXAMPLES, *(f"random {seed}" for seed in SEEDS))
-UNWATCHED = {
-    "pg_settings_superuser_reserved_connections": "counts as 0 where an exporter does not tell it",
-    "pg_settings_reserved_connections": "the same; PostgreSQL before 16 has none",
-}
-"""Source series without which alerts still see, and why; and the count of a histogram, whose buckets are watched."""
 
 
 @cache
@@ -46,12 +41,6 @@ def test_both_sides_of_each_comparison_and_both_ends_of_each_wait_are_tested(bun
 @pytest.mark.parametrize("bundle", BUNDLES)
 def test_a_sample_of_each_recorded_series_is_expected(bundle: str) -> None:
     assert unrecorded(text_of(bundle, "recording-rules.yml"), text_of(bundle, "recording-rules.test.yml")) == []
-
-
-@pytest.mark.parametrize("bundle", BUNDLES)
-def test_the_absence_of_each_source_on_which_an_alert_rests_is_an_alert(bundle: str) -> None:
-    found = unwatched(text_of(bundle, "recording-rules.yml"), text_of(bundle, "alert-rules.yml"))
-    assert [name for name in found - UNWATCHED.keys() if not name.endswith("_count")] == []
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ _PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
             _DOCUMENT,
             _ALERTS,
             _OPERATOR,
-            r"monitoring/recording-rules\.yml",
+            r"monitoring/recording-rules(?:\.test)?\.yml",
             _ALERT_PAGES,
         ),
     ),
