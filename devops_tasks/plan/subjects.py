@@ -113,7 +113,10 @@ def _asked(service: Service) -> dict[str, str]:
     """Say what the application team must set, which is another thing in each library."""
     names, convention = service.metric_names, CONVENTIONS[service.metrics.convention]
     counter = f"the counter {names.requests} with the label {names.status_label}, initialised at 0 for each status"
-    counts = f"the histogram {names.duration} with the label {names.status_label}: its count is that of the requests"
+    counts = (
+        f"the histogram {names.duration} with the label {names.status_label}: its count is that of the requests, "
+        "best without those of probes"
+    )
     exposing = {"path": service.metrics.path, "metrics_port": str(service.metrics.port)}
     return {
         "counted": counts if names.requests == f"{names.duration}_count" else counter,
