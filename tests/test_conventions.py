@@ -173,13 +173,14 @@ def test_what_the_library_shows_makes_the_alerts_fire_and_none_is_blind(
 
 
 def _carried(expr: str) -> Iterator[tuple[str, set[str]]]:
-    """Give the series that an expression selects, with the labels that it asks of the application."""
+    """Give the series that an expression selects, with the labels that must be there: others are only left out."""
     node = promql_parser.parse(expr)
     left = [node]
     while left:
         each = left.pop()
         if isinstance(each, promql_parser.VectorSelector):
-            labels = {matcher.name for matcher in each.matchers.matchers} - {"namespace", "job"}
+            needed = (matcher for matcher in each.matchers.matchers if not str(matcher.op).endswith("NotRe"))
+            labels = {matcher.name for matcher in needed} - {"namespace", "job"}
             yield str(each.name), labels
         parts = [getattr(each, part, None) for part in ("expr", "lhs", "rhs", "vector_selector")]
         left += [part for part in (*parts, *getattr(each, "args", ())) if part is not None]
@@ -211,6 +212,24 @@ def test_the_catalogue_s_labels_are_on_every_sample(convention: str, shown_by_op
         found = [carried for name, carried, _ in samples(text) if name.startswith(f"{stem}_seconds_")]
         assert found
         assert all(set(labels) <= carried.keys() for carried in found)
+
+
+@pytest.mark.parametrize(
+    ("service", "expected"),
+    [
+        ("metrics: {convention: otel}", ',http_route!~"/healthz|/readyz"'),
+        ("metrics: {convention: otel}, health: {live: /, ready: /v1.2/ready}", ',http_route!~"/v1\\\\.2/ready"'),
+        ("metrics: {convention: otel}, path: /shop, health: {live: /shop, ready: /}", ""),
+        ("metrics: {convention: micrometer}, health: {live: /, ready: /}", ',uri!~"/actuator.*"'),
+        ("metrics: {convention: otel}, metric_names: {requests: hits_total}", ""),
+        ("metrics: {convention: prometheus}", ""),
+    ],
+    ids=["otel", "a path that users ask too", "no other path", "Spring's own pages", "a counter", "prometheus"],
+)
+def test_a_probe_that_fails_is_no_error_and_what_users_ask_is(service: str, expected: str) -> None:
+    plan = plan_bundle(load_text(f"{HEAD.partition('alerts:')[0]}\nservices: [{{name: api, {service}}}]\n").spec)
+    rules = {rule["record"]: rule["expr"] for group in plan["recording_groups"] for rule in group["rules"]}
+    assert f'=~"5.."{expected}}}[5m]' in rules["namespace_job_colour:http_requests_errors:rate5m"]
 
 
 def settings(service: str) -> dict[str, str]:

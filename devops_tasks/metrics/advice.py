@@ -118,7 +118,8 @@ ADVICE: dict[str, Advice] = {
             Check(
                 "Which status, on which pods?",
                 "promql",
-                'topk(10, sum by (%status_label, pod) (rate(%requests{%production,%status_label=~"5.."}[5m])) > 0)',
+                "topk(10, sum by (%status_label, pod) "
+                '(rate(%requests{%production,%status_label=~"5.."%unprobed}[5m])) > 0)',
             ),
             _LOGS,
             _PODS,

@@ -14,7 +14,7 @@ class Convention(NamedTuple):
     scraped. ``bounded`` says what sets the bounds of a histogram, by its name without the unit, which OpenTelemetry's
     exporter for JavaScript leaves out. Environment variables make the library
     open a port ``apart`` from the service's, and count requests up to each of the ``bounds``. ``carried`` labels are
-    on every sample of a histogram.
+    on every sample of a histogram. Where every request is counted, ``route`` tells a probe's, beside the ``own`` ones.
     """
 
     requests: str
@@ -29,6 +29,8 @@ class Convention(NamedTuple):
     apart: tuple[tuple[str, str], ...] = ()
     bounds: tuple[tuple[str, str], ...] = ()
     carried: dict[str, tuple[str, ...]] = {}  # noqa: RUF012
+    route: str = ""
+    own: tuple[str, ...] = ()
 
 
 _PROMETHEUS = Convention(
@@ -64,6 +66,7 @@ _OTEL = Convention(
         "http_server_request_duration": ("http_request_method", "url_scheme"),
         "db_client_operation_duration": ("db_system_name",),
     },
+    route="http_route",
 )
 _SLO = "management.metrics.distribution.slo"
 _MICROMETER = Convention(
@@ -83,6 +86,8 @@ _MICROMETER = Convention(
     apart=(("MANAGEMENT_SERVER_PORT", "%metrics_port"),),
     bounds=(("MANAGEMENT_METRICS_DISTRIBUTION_SLO_HTTP_SERVER_REQUESTS", "%bounds"),),
     carried={"http_server_requests": ("exception", "method", "outcome", "status", "uri")},
+    route="uri",
+    own=("/actuator.*",),
 )
 
 CONVENTIONS: dict[str, Convention] = {

@@ -51,7 +51,7 @@ _TRAFFIC = Family(
         Recording(
             "namespace_job_colour:http_requests_errors:rate5m",
             """\
-  sum by (namespace, job, colour) (rate(%requests{%scraped,%status_label=~"5.."}[5m]))
+  sum by (namespace, job, colour) (rate(%requests{%scraped,%status_label=~"5.."%unprobed}[5m]))
 or
   0 * namespace_job_colour:http_requests:rate5m{%scraped}""",
             "filled with 0: a service that has never failed has an error ratio too",

@@ -85,7 +85,8 @@ _TRAFFIC = (
         "some requests fail, a pod starts again, staging has never failed and nobody asks its green pods",
         _counter(
             "%requests",
-            ('%blue,instance="a",%status_label="200"', _grows("3600")),
+            ('%blue,instance="a",%status_label="200"', _grows("3000")),
+            ('%blue,instance="a",%probe', _grows("600")),
             ('%blue,instance="a",%status_label="500"', _grows("360")),
             ('%blue,instance="b",%status_label="200"', _restarts("1800")),
             ('%blue,instance="b",%status_label="503"', _restarts("240")),

@@ -119,10 +119,25 @@ def _asked(service: Service) -> dict[str, str]:
     )
     exposing = {"path": service.metrics.path, "metrics_port": str(service.metrics.port)}
     return {
+        **_probes(service),
         "counted": counts if names.requests == f"{names.duration}_count" else counter,
         "bounded": convention.bounded.get(names.duration.removesuffix("_seconds"), ""),
         "database_bounded": convention.bounded.get(names.database_duration.removesuffix("_seconds"), ""),
         "exposed": fill(convention.exposed, exposing),
+    }
+
+
+def _probes(service: Service) -> dict[str, str]:
+    """Tell the kubelet's requests from others: a pod that is not ready answers them with 503, and nobody misses it."""
+    names, convention = service.metric_names, CONVENTIONS[service.metrics.convention]
+    paths = sorted({service.health.live, service.health.ready} - {"/", service.path})
+    patterns = [*convention.own, *(path.replace(".", r"\\.") for path in paths)]
+    if not convention.route or not patterns or names.requests != f"{names.duration}_count":
+        return {"unprobed": "", "probe": f'{names.status_label}="204"'}
+    example = (*paths, "/actuator/health")[0]
+    return {
+        "unprobed": f',{convention.route}!~"{"|".join(patterns)}"',
+        "probe": f'{names.status_label}="503",{convention.route}="{example}"',
     }
 
 
