@@ -82,7 +82,7 @@ def _plains(size: DatabaseSize) -> Iterator[_Plain]:
 
 
 def _amount(amount: _Amount) -> Setting:
-    megabytes = amount.kilobytes // _MB_IN_KB
+    megabytes = max(1, amount.kilobytes // _MB_IN_KB)
     return {
         "name": amount.name,
         "value": f"{megabytes}MB" if megabytes % _KB else f"{megabytes // _KB}GB",
