@@ -13,7 +13,7 @@ from devops_tasks.errors import UserError
 from devops_tasks.plan import plan_bundle
 from devops_tasks.render import Files
 from tests import tools
-from tests.bundles import load_text, render_bundle
+from tests.bundles import EXAMPLES, example, load_text, render_bundle
 from tests.specs import MINIMAL
 
 IN_CLUSTER = f"""{MINIMAL}
@@ -35,6 +35,11 @@ BOTH = f"""{MINIMAL}
 databases:
   - {{name: a-db, backup: {{replicate_to: eu-west-1, lose_at_most: 5m}}}}
   - {{name: b-db, hosting: in-cluster}}
+"""
+MANY = f"""{MINIMAL}
+databases:
+  - {{name: a-db, version: "13", backup: {{every: 1h, keep: 400d}}, production: {{memory: 4Ti, cpu: 128}}}}
+  - {{name: orders-2-db, version: "17.2", backup: {{every: 1d, keep: 30d, lose_at_most: 1h}}}}
 """
 NONE = f"{MINIMAL}databases: []\n"
 NO_CLOUD = f"{MINIMAL}platform: {{cloud: none}}\n"
@@ -199,6 +204,44 @@ def test_an_undecided_bucket_is_one_that_the_script_refuses() -> None:
     upload = next(item for item in pod["spec"]["containers"] if item["name"] == "upload")
     assert {"name": "BACKUP_TO", "value": "s3://undecided.invalid/b-db"} in upload["env"]
     assert '"${to}" != *undecided*' in files["disaster-recovery/backup-database.sh"]
+
+
+# What AWS takes
+
+
+def taken() -> dict[str, Files]:
+    """Give bundles with all that templates hold: a budget, copies, points in time, sizes at both ends."""
+    return {
+        **{name: example(name) for name in EXAMPLES},
+        "both-kinds": bundle(BOTH),
+        "euros": bundle(f"{MINIMAL}cost: {{budget: 10.5 EUR}}\n"),
+        "many": bundle(MANY),
+    }
+
+
+def write_templates(files: Files, folder: Path, name: str) -> None:
+    for path, content in files.items():
+        if "AWSTemplateFormatVersion" in content and path.endswith(".yml"):
+            (folder / f"{name}-{path.replace('/', '-')}").write_text(content)
+
+
+@pytest.mark.real
+def test_the_linter_of_aws_finds_nothing_in_any_template(tmp_path: Path) -> None:
+    for name, files in taken().items():
+        write_templates(files, tmp_path, name)
+    assert len(list(tmp_path.iterdir())) == 12
+    assert tools.cfn_lint(tmp_path) == ""
+
+
+@pytest.mark.real
+def test_the_linter_of_aws_finds_properties_that_it_does_not_know(tmp_path: Path) -> None:
+    files = bundle(f"{MINIMAL}cost: {{budget: 10 USD}}\n")
+    files["cost/budget-alerts.yml"] = files["cost/budget-alerts.yml"].replace("TimeUnit:", "TimeUnits:")
+    files["disaster-recovery/backup.yml"] = files["disaster-recovery/backup.yml"].replace("Lifecycle:", "LifeCycle:")
+    write_templates(files, tmp_path, "broken")
+    said = tools.cfn_lint(tmp_path)
+    assert "TimeUnits" in said
+    assert "LifeCycle" in said
 
 
 # Tuning

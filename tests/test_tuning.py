@@ -51,7 +51,16 @@ def server(files: Path) -> Iterator[Server]:
 def tune(server: Server, target: str, folder: Path) -> tuple[int, str, str]:
     path = folder / "tuning.sql"
     path.write_text(render_bundle(load_text(IN_CLUSTER))["database/tuning.sql"])
-    options = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set", f"server={target}", "--file", path]
+    options = [
+        "--no-psqlrc",
+        "--quiet",
+        "--tuples-only",
+        "--no-align",
+        "--set",
+        f"server={target}",
+        "--file",
+        str(path),
+    ]
     done = tools.run("psql", [*options, *server.address("postgres")])
     return done.returncode, done.stdout, done.stderr
 

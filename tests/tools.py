@@ -304,6 +304,13 @@ def yaml_lint(path: Path) -> str:
     return findings("yamllint", ["--strict", "--format=parsable", "--config-file", ROOT / ".yamllint", path])
 
 
+def cfn_lint(folder: Path) -> str:
+    """Lint the CloudFormation templates of a folder in one process, remarks included: most of its time is its start."""
+    return findings(
+        "cfn-lint", ["--include-checks", "I", "--non-zero-exit-code", "informational", "--", *sorted(folder.iterdir())]
+    )
+
+
 def workflow_check(path: Path, schema: Literal["github-workflows", "gitlab-ci"]) -> str:
     """Check a pipeline against the schema that its platform publishes, as vendored in check-jsonschema."""
     options = WORKFLOW_SCHEMAS[schema]

@@ -50,7 +50,7 @@ ALTER SYSTEM SET effective_io_concurrency = '200';
 \endif
 
 \if :known
-    SELECT pg_reload_conf();
+    SELECT pg_reload_conf() AS reloaded \gset
     -- The server needs a moment to notice.
     SELECT pg_sleep(1) AS moment \gset
     SELECT name AS "waits for a restart" FROM pg_settings WHERE pending_restart;
