@@ -318,7 +318,7 @@ def test_the_same_command_goes_on_where_the_last_one_stopped(room: Room, stops: 
     assert files(room.work) == {}
     assert [stat.S_IMODE(path.stat().st_mode) for path in drafts(room)] == [0o600]
     again = room("init")
-    again.chooses("its answers were kept", "go on with the")
+    again.chooses("its answers were kept", "go on with")
     answer_all(again, QUICK[at:])
     again.chooses(REVIEW, "write the spec alone")
     assert again.end()[0] == 0

@@ -220,8 +220,8 @@ def _opening(front: Front, fresh: State, draft: Draft) -> State:
 
 def _resume(front: Front, left: State) -> bool:
     count = sum(1 for _ in leaves(left.answers))
-    options = (Option("resume", f"go on with the {count} answers"), Option("anew", "begin anew"))
-    told = "An earlier run was stopped; its answers were kept."
+    options = (Option("resume", f"go on with {count} answers"), Option("anew", "begin anew"))
+    told = "An earlier run was stopped; its answers were kept. Go on with them?"
     return front.ask(Screen("Welcome back", told, "", "resume", options)).text != "anew"
 
 

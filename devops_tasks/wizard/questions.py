@@ -199,7 +199,7 @@ def summary(answers: Tree, path: KeyPath) -> str:
     field = field_at(SPEC, path)
     if default is None:
         return "to be decided" if field and field.undecided else "left out"
-    return f"{brief(default)}  (default)" if isinstance(default, str | list) else ""
+    return f"{brief(default)} (default)" if isinstance(default, str | list) else ""
 
 
 def brief(tree: Tree, most: int = 60) -> str:
