@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import tools
+from tests import scores, tools
 from tests.bundles import load_tree, render_bundle
+from tests.manifests import objects
 from tests.random_specs import random_spec
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ def _findings(folder: Path, platform: dict[str, Any]) -> Iterator[str]:
     for environment in ("staging", "production"):
         manifests = tools.kustomize(folder / "overlays" / environment)
         yield tools.kubernetes_validate(manifests, platform["kubernetes"])
+        found = objects(manifests)
+        yield tools.custom_kinds({f"{each['kind']} {each['metadata']['name']}": each for each in found})
+        yield "\n".join(scores.findings(found))
     for script in sorted(folder.rglob("*.sh")):
         yield tools.shellcheck(script) + tools.shfmt(script)
     yield tools.yaml_lint(folder) + tools.markdown_lint(folder)

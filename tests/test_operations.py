@@ -10,7 +10,7 @@ import pytest
 from devops_tasks.plan import plan_bundle
 from devops_tasks.render import Files
 from tests import tools
-from tests.bundles import load_text, render_bundle
+from tests.bundles import example, load_text, render_bundle
 from tests.specs import MINIMAL
 
 DEFAULT_PAGES = ["backup-verification", "certificate-renewal", "database-maintenance", "deploy-new-version",
@@ -175,3 +175,27 @@ def test_an_alert_s_page_says_where_its_subject_runs_and_when_it_fires() -> None
         in files["runbooks/alerts/SavedReportsApiErrorRatioHigh.md"]
     )
     assert "PostgreSQL 16" in pages(files)["security-patching"]
+
+
+def test_the_page_of_secrets_says_what_is_put_where() -> None:
+    page = example("saved-reports")["runbooks/operations/rotate-secrets.md"]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")][2:] for line in page.splitlines() if "-secrets`" in line
+    ]
+    assert [row for row in rows if len(row) > 1] == [
+        ["`features-db-url`", "the URL of `features-db`, with user and password",
+         "`reporting/saved-reports/production/features-db-url`"],
+        ["`cache-url`", "the URL of `cache`, with user and password",
+         "`reporting/saved-reports/production/cache-url`"],
+        ["`jwt-secret`", "what the application reads from `/etc/secrets/jwt-secret`",
+         "`reporting/saved-reports/production/jwt-secret`"],
+    ]  # fmt: skip
+
+
+def test_the_page_of_secrets_names_no_store_that_nobody_has_chosen() -> None:
+    path = "runbooks/operations/rotate-secrets.md"
+    assert (
+        "-db-url` | the URL of `saved-reports-db`, with user and password | *to be decided* |"
+        in example("minimal")[path]
+    )
+    assert "In the store" not in example("minimal", "platform.secrets=manual")[path]

@@ -238,3 +238,25 @@ def test_what_no_manifest_can_say_is_refused(assignment: str, what: str) -> None
 )
 def test_what_only_looks_like_it_is_left_alone(assignment: str) -> None:
     _spec(assignment)
+
+
+@pytest.mark.parametrize(("name", "opens"), [("db-url", "db"), ("x-url", None), ("db", None), ("db-url-old", None)])
+def test_a_secret_named_after_a_store_is_its_url(name: str, opens: str | None) -> None:
+    (service,) = _plan("databases=[{name: db}]", f"services[0].secrets=[{name}]")["services"]
+    assert [secret["opens"] for secret in service["secrets"]] == [opens]
+
+
+@pytest.mark.parametrize(
+    ("production", "single", "fixed"),
+    [
+        ("{replicas: 1, autoscaling: none}", True, None),
+        ("{replicas: 2, autoscaling: none}", False, None),
+        ("{replicas: 1}", False, False),
+        ("{replicas: 3, autoscaling: {max: 3}}", False, True),
+    ],
+)
+def test_a_size_that_scores_frown_on_is_marked(production: str, *, single: bool, fixed: bool | None) -> None:
+    (service,) = _plan(f"services[0].production={production}")["services"]
+    autoscaling = service["production"]["autoscaling"]
+    assert service["production"]["single"] is single
+    assert (autoscaling["fixed"] if autoscaling else None) is fixed

@@ -22,6 +22,7 @@ _TRAFFIC = r"delivery/traffic/.*\.yml"
 _ALERT_PAGES = r"runbooks/alerts/.*\.md"
 _OPERATION_PAGES = r"runbooks/operations/.*\.md"
 _VERIFICATION = r"runbooks/operations/backup-verification\.md"
+_ROTATION = r"runbooks/operations/rotate-secrets\.md"
 _RENEWAL = r"runbooks/operations/certificate-renewal\.md"
 
 _PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -44,7 +45,7 @@ _PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"platform\.load_balancer\.cidr", (_DOCUMENT, _POLICIES)),
     (r"platform\.gateway", (_DOCUMENT, _POLICIES, _TRAFFIC)),
     (r"platform\.tls_issuer", (_DOCUMENT, _RENEWAL)),
-    (r"platform\.secret_store", (_DOCUMENT, r"security/secrets\.yml")),
+    (r"platform\.secret_store", (_DOCUMENT, r"security/secrets\.yml", _ROTATION)),
     (r"monitoring\.(?:runbooks|dashboards)", (_DOCUMENT, _ALERTS, _OPERATOR)),
     (r"monitoring\.heartbeat|contacts\.webhook", (_ALERTMANAGER, _README)),
     (r"cost\.notify", (_DOCUMENT, r"cost/.*")),

@@ -70,9 +70,13 @@ class Setting(TypedDict):
 
 
 class Secret(TypedDict):
-    """One secret: its file in the container, and its key in the store (production's; staging has a folder beside)."""
+    """One secret: its file in the container, and its key in the store (production's; staging has a folder beside).
+
+    ``opens`` is the store whose URL it is, None where the application alone knows what it holds.
+    """
 
     name: str
+    opens: str | None
     file: str
     remote_key: str
 
@@ -90,6 +94,7 @@ class Autoscaling(TypedDict):
 
     min: int
     max: int
+    fixed: bool
     cpu: int
     memory: int
 
@@ -386,7 +391,14 @@ def _whole(bound: Duration) -> str:
 
 def _secret(spec: Spec, name: str) -> Secret:
     store = _secret_store(spec)
-    return {"name": name, "file": f"{SECRETS_FOLDER}/{name}", "remote_key": f"{store['path']}/{REFERENCED}/{name}"}
+    stores = {each.name for group in (spec.databases, spec.caches) for each in group}
+    opened = name.removesuffix("-url")
+    return {
+        "name": name,
+        "opens": opened if opened in stores and opened != name else None,
+        "file": f"{SECRETS_FOLDER}/{name}",
+        "remote_key": f"{store['path']}/{REFERENCED}/{name}",
+    }
 
 
 def _writable(service: Service) -> list[Writable]:
@@ -416,6 +428,7 @@ def _autoscaling(size: Production) -> Autoscaling | None:
     return {
         "min": size.replicas,
         "max": size.autoscaling.max,
+        "fixed": size.autoscaling.max == size.replicas,
         "cpu": int(size.autoscaling.cpu.ratio * 100),
         "memory": int(size.autoscaling.memory.ratio * 100),
     }
