@@ -327,6 +327,8 @@ DERIVED: tuple[Derived, ...] = (
         )
     ),
     Derived("queues[].port", "9092 for kafka", _constant("9092")),
+    Derived("delivery.steps", "10%, 50%, 100%; 100% alone where platform.routing is ingress",
+            lambda root, _: ["100%"] if root["platform"]["routing"] == "ingress" else ["10%", "50%", "100%"]),
     Derived("operations", "the six of the template, with the level that the bundle provides", _operations),
     Derived("dependencies.external", "the template's, as far as the spec has their subject", _external),
     Derived("dependencies.blockers", "the template's, as far as the spec has their subject", _blockers),

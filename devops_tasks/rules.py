@@ -105,6 +105,9 @@ def _names(spec: Spec) -> Faults:
         if colour in _COLOURS and stem in seen:
             what = f"{name} is what the {colour} colour of {stem} is called"
             yield Fault(path, what, "choose another name", "duplicate-name")
+        if colour == "migrate" and stem in seen:
+            what = f"{name} is what the migration of {stem} is called"
+            yield Fault(path, what, "choose another name", "duplicate-name")
 
 
 def _names_in(spec: Spec, group: str) -> Iterator[tuple[KeyPath, str]]:
@@ -121,6 +124,12 @@ def _needs(spec: Spec, service: Service, path: KeyPath) -> Faults:
             what = f"{name} is no database, cache, queue or external service of this spec"
             mend = nearest(name, known) if known else "there is none: take it out"
             yield Fault((*path, "needs", position), what, mend, "unknown-name")
+
+
+def _migration(spec: Spec, service: Service, path: KeyPath) -> Faults:
+    if service.migrate is not None and not {database.name for database in spec.databases} & set(service.needs):
+        what = f"{service.name} needs no database of this spec, so there is nothing to migrate"
+        yield Fault((*path, "migrate"), what, "name the database in needs, or remove the command", "contradiction")
 
 
 def _resources(_spec: Spec, service: Service, path: KeyPath) -> Faults:
@@ -205,6 +214,24 @@ def _whole_percent(spec: Spec) -> Faults:
         if step.ratio * 100 % 1:
             what = f"{step.text} is no whole percent"
             yield Fault(("delivery", "steps", index), what, "route weights are whole numbers", "out-of-range")
+
+
+def _routing(spec: Spec) -> Faults:
+    """Refuse what only the other way of routing could do."""
+    ingress = spec.platform.routing == "ingress"
+    for name in ("gateway",) if ingress else ("ingress_class", "ingress_namespace"):
+        yield from _readable(_unrouted(spec, name))
+    between = [step for step in spec.delivery.steps if step.ratio < 1]
+    if ingress and between:
+        what = f"an Ingress sends all requests to one colour, so {between[0].text} of them cannot be split off"
+        mend = "leave the steps out, or write platform.routing: gateway-api"
+        yield Fault(("delivery", "steps"), what, mend, "contradiction")
+
+
+def _unrouted(spec: Spec, name: str) -> Faults:
+    if getattr(spec.platform, name) is not None:
+        what = f"platform.routing is {spec.platform.routing}, so nothing would read it"
+        yield Fault(("platform", name), what, "leave it out, or change platform.routing", "contradiction")
 
 
 def _method(spec: Spec) -> Faults:
@@ -583,6 +610,7 @@ RULES: tuple[Callable[[Spec], Faults], ...] = (
     _namespaces,
     _steps,
     _whole_percent,
+    _routing,
     _method,
     _treatment,
     _chances,
@@ -598,6 +626,7 @@ _ROW_RULES = (_one_side, _metric, _sides, _wait, _reachable, _above_zero)
 ITEM_RULES: dict[tuple[str, ...], tuple[Callable[[Spec, Any, KeyPath], Faults], ...]] = {
     ("services",): (
         _needs,
+        _migration,
         _resources,
         _pods_at_most,
         _autoscaling,

@@ -378,7 +378,9 @@ class Service(Record):
     user: int = key(integer(1, 2**31 - 1), "The numeric user that the process runs as", default="10001")
     writable: tuple[str, ...] = key(listing(FILE_PATH, distinct=True), "The paths that the process writes to",
                                     default=["/tmp"])  # fmt: skip  # noqa: S108 - a path in the container
-    migrate: tuple[str, ...] | None = key(listing(WORDS), "The command that migrates the database", later=True)
+    migrate: tuple[str, ...] | None = key(listing(WORDS, least=1), "The command that migrates its databases, word by "
+                                          "word; run as a Job before the new version takes traffic",
+                                          example=["./manage", "migrate"])  # fmt: skip
     staging: Staging = key(nested(Staging), "Its size in staging", default={})
     production: Production = key(nested(Production), "Its size in production", default={})
     needs: tuple[str, ...] = key(listing(NAME, distinct=True), "The databases, caches, queues and external services "
@@ -517,9 +519,13 @@ class Platform(Record):
     kubernetes: str = key(choice(*(f"1.{minor}" for minor in range(29, 38))), "The cluster's version", default="1.33")
     cloud: str = key(choice("aws", "none", later=("gcp", "azure")), "The cloud", default="aws")
     load_balancer: LoadBalancer = key(nested(LoadBalancer), "What stands before the cluster", default={})
-    routing: str = key(choice("gateway-api", later=("ingress",)), "How requests reach a colour", default="gateway-api")
+    routing: str = key(choice("gateway-api", "ingress"), "How requests reach a colour: by weights, or all to one",
+                       default="gateway-api")  # fmt: skip
     gateway: Gateway | None = key(nested(Gateway), "The Gateway that routes attach to", undecided=True)
-    ingress_class: str | None = key(NAME, "The ingress class", later=True)
+    ingress_class: str | None = key(NAME, "The class of the Ingresses, which says whose they are", undecided=True,
+                                    example="traefik")  # fmt: skip
+    ingress_namespace: str | None = key(NAMESPACE, "The namespace of the ingress controller's pods", undecided=True,
+                                        example="ingress-system")  # fmt: skip
     tls_issuer: str | None = key(NAME, "The cert-manager ClusterIssuer", undecided=True, example="letsencrypt")
     namespaces: Namespaces = key(nested(Namespaces), "Where the workloads run", default={})
     rollout: str = key(choice("kubernetes", later=("argo-rollouts",)), "What shifts traffic", default="kubernetes")
@@ -564,7 +570,7 @@ class Delivery(Record):
     """How a release is rolled out."""
 
     steps: tuple[Share, ...] = key(listing(SHARE, least=1), "The shares of traffic, one step after another",
-                                   default=["10%", "50%", "100%"])  # fmt: skip
+                                   derived=True)  # fmt: skip
     pause: Duration = key(DURATION, "How long each step is watched", default="10m")
 
 

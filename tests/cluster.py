@@ -29,6 +29,7 @@ RESOURCES = {
     "batch/v1": ("cronjobs", "jobs"),
     "discovery.k8s.io/v1": ("endpointslices",),
     "gateway.networking.k8s.io/v1": ("httproutes",),
+    "networking.k8s.io/v1": ("ingresses",),
 }
 KINDS = {
     "pods": "Pod",
@@ -40,6 +41,7 @@ KINDS = {
     "jobs": "Job",
     "endpointslices": "EndpointSlice",
     "httproutes": "HTTPRoute",
+    "ingresses": "Ingress",
 }
 CONTEXT = "test-cluster"
 NAMESPACE = "reports"
@@ -67,6 +69,7 @@ class Cluster:
     `before_patch` is called with each patch, as somebody else who is at work, and may refuse it. The pods of a `broken`
     Deployment never become ready, those of a `stuck` one never end, those of one that is `not_answering` are ready and
     answer errors.
+    A Job of a `failing` CronJob fails, one of an `endless` CronJob goes on for ever, any other is complete at once.
     """
 
     def __init__(self) -> None:
@@ -74,19 +77,39 @@ class Cluster:
         self.broken: set[str] = set()
         self.not_answering: set[str] = set()
         self.before_patch: Callable[[str, str], None] = lambda _resource, _name: None
+        self.before_create: Callable[[str], None] = lambda _name: None
         self.stuck: set[str] = set()
+        self.failing: set[str] = set()
+        self.endless: set[str] = set()
         self.events: list[tuple[str, str, object]] = []
 
     def add_service(self, name: str, blue: int = 3, green: int = 3, weights: tuple[int, int] = (100, 0)) -> None:
         """Add both colours of a service, their autoscalers and the route between them."""
-        for colour, replicas in (("blue", blue), ("green", green)):
-            self.add_deployment(f"{name}-{colour}", replicas, name)
-            self.add("horizontalpodautoscalers", f"{name}-{colour}", {"minReplicas": 3, "maxReplicas": 10})
+        self._add_colours(name, blue, green)
         backends = [
             {"name": f"{name}-{colour}", "port": 80, "weight": weight}
             for colour, weight in zip(("blue", "green"), weights, strict=True)
         ]
         self.add("httproutes", name, {"rules": [{"backendRefs": backends}]})
+
+    def add_flipped(self, name: str, blue: int = 3, green: int = 3, backend: str = "blue") -> None:
+        """Add both colours of a service, their autoscalers and the Ingress that leads to one of them."""
+        self._add_colours(name, blue, green)
+        path = {"path": "/", "backend": {"service": {"name": f"{name}-{backend}", "port": {"number": 80}}}}
+        self.add("ingresses", name, {"rules": [{"http": {"paths": [path]}}]})
+
+    def backend(self, name: str) -> str:
+        (rule,) = self.objects["ingresses", name]["spec"]["rules"]
+        return str(rule["http"]["paths"][0]["backend"]["service"]["name"])
+
+    def flip(self, name: str, colour: str) -> None:
+        (rule,) = self.objects["ingresses", name]["spec"]["rules"]
+        rule["http"]["paths"][0]["backend"]["service"]["name"] = f"{name}-{colour}"
+
+    def _add_colours(self, name: str, blue: int, green: int) -> None:
+        for colour, replicas in (("blue", blue), ("green", green)):
+            self.add_deployment(f"{name}-{colour}", replicas, name)
+            self.add("horizontalpodautoscalers", f"{name}-{colour}", {"minReplicas": 3, "maxReplicas": 10})
 
     def add_deployment(self, name: str, replicas: int, service: str) -> None:
         self.add("deployments", name, {"replicas": replicas}, {"app.kubernetes.io/name": service})
@@ -100,6 +123,23 @@ class Cluster:
                          "resourceVersion": "1", "uid": f"{resource}-{name}"},
             "spec": spec,
         }  # fmt: skip
+
+    def add_template(self, name: str, image: str) -> None:
+        """Add a CronJob of which only people make Jobs."""
+        labels = {"app.kubernetes.io/name": name}
+        container = {"name": "migrate", "image": image, "command": ["./manage", "migrate"]}
+        template = {"metadata": {"labels": labels}, "spec": {"template": {"spec": {"containers": [container]}}}}
+        self.add("cronjobs", name, {"suspend": True, "jobTemplate": template}, labels)
+
+    def create(self, resource: str, body: Object) -> Object:
+        name = body["metadata"]["name"]
+        self.before_create(name)
+        if (resource, name) in self.objects:
+            raise Refusal(409, f'{resource} "{name}" already exists')
+        self.add(resource, name, {**body["spec"], "selector": {"matchLabels": {"job-name": name}}},
+                 body["metadata"].get("labels"))  # fmt: skip
+        self.events.append(("create", name, body))
+        return self.find(resource, name)
 
     def weights(self, name: str) -> tuple[int, int]:
         blue, green = self.objects["httproutes", name]["spec"]["rules"][0]["backendRefs"]
@@ -161,6 +201,8 @@ class Cluster:
                 **dict.fromkeys(("replicas", "updatedReplicas"), item["spec"]["replicas"]),
                 **{key: ready for key in ("readyReplicas", "availableReplicas") if ready},
             }
+        if resource == "jobs":
+            item["status"] = {"conditions": self._conditions(item["metadata"]["name"].rpartition("-")[0])}
         if resource == "httproutes":
             conditions = [
                 {"type": name, "status": "True", "observedGeneration": generation}
@@ -168,6 +210,15 @@ class Cluster:
             ]
             item["status"] = {"parents": [{"conditions": conditions}]}
         return item
+
+    def _conditions(self, cronjob: str) -> list[Object]:
+        """Say how a Job stands as the newer versions do: that it is about to end, then that it has."""
+        if cronjob in self.endless:
+            return []
+        failed = cronjob in self.failing
+        kinds = ("FailureTarget", "Failed") if failed else ("SuccessCriteriaMet", "Complete")
+        reason = "BackoffLimitExceeded" if failed else "CompletionsReached"
+        return [{"type": kind, "status": "True", "reason": reason} for kind in kinds]
 
     def _slice(self, service: str) -> Object:
         pods = [f"{service}-{number}" for number in range(self.ready(service))]
@@ -180,7 +231,11 @@ class Cluster:
         }  # fmt: skip
 
     def _pods(self, selector: str) -> list[Object]:
-        service = selector.partition("=")[2]
+        label, _, service = selector.partition("=")
+        if label == "job-name":
+            container = {"name": "migrate", "image": "none"}
+            metadata = {"name": f"{service}-x", "namespace": NAMESPACE}
+            return [{"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}]
         names = [
             f"{name}-{number}"
             for (kind, name), item in self.objects.items()
@@ -228,6 +283,8 @@ class _Handler(BaseHTTPRequestHandler):
         query = {key: values[0] for key, values in parse_qs(address.query).items()}
         if "watch" in query:
             self._watch(address.path, query)
+        elif address.path.endswith("/log"):
+            self._log(_place(address.path)[2])
         else:
             self._reply(lambda: _answer(self.cluster, address.path, query))
 
@@ -240,13 +297,26 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._reply(lambda: self.cluster.patch(resource, name, kind, body))
 
+    def do_POST(self) -> None:
+        body = _read_job(self.rfile.read(int(self.headers["Content-Length"])))
+        _, resource, _, _ = _place(urlsplit(self.path).path)
+        self._reply(lambda: self.cluster.create(resource, body))
+
+    def _log(self, pod: str) -> None:
+        text = f"the log of {pod}\n".encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
     def _reply(self, answer: Callable[[], Object]) -> None:
         try:
             code, body = 200, answer()
         except Refusal as refusal:
             code = refusal.code
             body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": str(refusal), "code": code,
-                    "reason": "NotFound" if code == 404 else "Invalid"}  # fmt: skip
+                    "reason": {404: "NotFound", 409: "AlreadyExists"}.get(code, "Invalid")}  # fmt: skip
         text = json.dumps(body).encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
@@ -274,6 +344,46 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
 
+def _fields(message: bytes) -> dict[int, list[bytes]]:
+    """Read the fields of a protobuf message that are texts or messages; numbers are passed over."""
+    found: dict[int, list[bytes]] = {}
+    at = 0
+    while at < len(message):
+        tag, at = _number(message, at)
+        value, at = _number(message, at)
+        if tag & 7:  # a length and as many bytes; otherwise it was the number itself
+            found.setdefault(tag >> 3, []).append(message[at : at + value])
+            at += value
+    return found
+
+
+def _number(message: bytes, at: int) -> tuple[int, int]:
+    number = shift = 0
+    while True:
+        byte = message[at]
+        number |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            return number, at
+
+
+def _read_job(body: bytes) -> Object:
+    """Read what the tests ask of a Job; kubectl sends one in protobuf, inside of an envelope with a mark before it."""
+    (raw,) = _fields(body.removeprefix(b"k8s\0"))[2]
+    job = _fields(raw)
+    metadata, spec = _fields(job[1][0]), _fields(job[2][0])
+    labels = [_fields(pair) for pair in metadata.get(11, [])]
+    (container,) = (_fields(each) for each in _fields(_fields(spec[6][0])[2][0])[2])
+    template = {"image": container[2][0].decode(), "command": [word.decode() for word in container[3]]}
+    return {
+        "metadata": {
+            "name": metadata[1][0].decode(),
+            "labels": {pair[1][0].decode(): pair[2][0].decode() for pair in labels},
+        },
+        "spec": {"template": {"spec": {"containers": [template]}}},
+    }
+
+
 def _place(path: str) -> tuple[str, str, str, str]:
     """Read the API's version, the resource, a name and its part out of an address; what is not there is empty."""
     steps = path.strip("/").split("/")
@@ -284,19 +394,15 @@ def _place(path: str) -> tuple[str, str, str, str]:
 
 
 def _answer(cluster: Cluster, path: str, query: dict[str, str]) -> Object:
-    if path == "/api":
-        return {"kind": "APIVersions", "versions": ["v1"]}
-    if path == "/apis":
-        return {
-            "kind": "APIGroupList",
-            "apiVersion": "v1",
-            "groups": [_group(name) for name in RESOURCES if "/" in name],
-        }
+    if path in _ROOTS:
+        return _ROOTS[path]
     version, resource, name, part = _place(path)
     if not resource:
         return _resources(version)
     if part == "scale":
         return _scale(cluster, name)
+    if name and resource == "pods":
+        return next(iter(cluster.select(resource, f"job-name={name.removesuffix('-x')}")))
     if name:
         return cluster.find(resource, name)
     items = cluster.select(resource, query.get("labelSelector", ""), query.get("fieldSelector", "").partition("=")[2])
@@ -314,8 +420,18 @@ def _group(version: str) -> Object:
     return {"name": name, "versions": [entry], "preferredVersion": entry}
 
 
+_ROOTS: dict[str, Object] = {
+    "/api": {"kind": "APIVersions", "versions": ["v1"]},
+    "/apis": {
+        "kind": "APIGroupList",
+        "apiVersion": "v1",
+        "groups": [_group(name) for name in RESOURCES if "/" in name],
+    },
+}
+
+
 def _resources(version: str) -> Object:
-    verbs = ["get", "list", "patch", "watch", "update"]
+    verbs = ["create", "get", "list", "patch", "watch", "update"]
     short = {"httproutes": ["httproute"]}
     items = [
         {"name": name, "singularName": KINDS[name].lower(), "namespaced": True, "kind": KINDS[name], "verbs": verbs,

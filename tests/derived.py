@@ -27,19 +27,27 @@ _HOURS_6 = 21600
 
 def derived(spec: Tree) -> tuple[dict[str, Amount], dict[str, str]]:
     """Compute the numbers and the texts that follow from a spec's values, by what they are."""
-    amounts = {**_delivery(spec["delivery"]), **_planning(spec), **_savings(spec.get("cost", {}))}
+    amounts = {
+        **_delivery(spec["delivery"], sum("migrate" in service for service in spec["services"])),
+        **_planning(spec),
+        **_savings(spec.get("cost", {})),
+    }
     for index, database in enumerate(spec["databases"]):
         amounts |= {f"{key} of databases[{index}]": amount for key, amount in _database(database)}
     return amounts, _dates(spec["sprint"])
 
 
-def _delivery(delivery: Tree) -> dict[str, Amount]:
+def _delivery(delivery: Tree, migrations: int) -> dict[str, Amount]:
     steps = [_value("share", step) for step in delivery["steps"]]
     watched = ceil(_value("duration", delivery.get("pause", "10m")) * len(steps) / 60)
     rests: dict[str, Amount] = {
         f"rest of delivery.steps[{index}]": ("share", 1 - step) for index, step in enumerate(steps)
     }
-    return {**rests, "half an hour and twice all delivery.pause": ("time", Fraction(60 * (30 + 2 * watched)))}
+    minutes = 30 * (1 + migrations) + 2 * watched
+    return {
+        **rests,
+        "half an hour, one for each migration and twice all delivery.pause": ("time", Fraction(60 * minutes)),
+    }
 
 
 def _planning(spec: Tree) -> dict[str, Amount]:

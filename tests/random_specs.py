@@ -19,6 +19,8 @@ _HOURS = ["2h", "3h", "240m", "28800s", "0.5d"]
 _MINUTES = ["2m", "180s", "12m", "720000ms", "0.5h", "20 min"]
 _STEPS = ((3, 19), (21, 49), (51, 79), (81, 97))
 _SELDOM = 0.4
+_INGRESS = 7
+"""One seed of so many has Ingresses."""
 _PATIENCE = 10_000  # draws, after which a range has no number left
 _WAITING = ("external", "blockers", "blocking")
 _DOCUMENTS = ("requirements", "design", "devops_design")
@@ -184,7 +186,33 @@ def twins(seed: int, *, rich: bool = False) -> tuple[Keys, Keys]:
     """Choose two specs of one shape that have no value in common; rich ones write all that their choices allow."""
     taken: set[str] = set()
     drafts = [Draft(random.Random(seed), Values(f"{seed} {twin}", taken), rich) for twin in range(2)]  # noqa: S311
-    return _spec(drafts[0]), _spec(drafts[1])
+    specs = _spec(drafts[0]), _spec(drafts[1])
+    later = [Draft(random.Random(f"{seed} later"), Values(f"{seed} {twin} later", taken), rich) for twin in range(2)]  # noqa: S311
+    for draft, spec in zip(later, specs, strict=True):
+        spec["services"] = [service | _migration(draft, service, spec["databases"]) for service in spec["services"]]
+        if seed % _INGRESS == 1:
+            _route_by_ingress(draft, spec)
+    return specs
+
+
+def _route_by_ingress(draft: Draft, spec: Keys) -> None:
+    """Choose Ingresses in place of routes with weights, and one step."""
+    values, often = draft.values, draft.often
+    spec["platform"].pop("gateway", None)
+    spec["platform"] |= {
+        "routing": "ingress",
+        **often(0.6, {"ingress_class": values.word()}),
+        **often(0.6, {"ingress_namespace": values.word()}),
+    }
+    spec["delivery"]["steps"] = ["100%"]
+
+
+def _migration(draft: Draft, service: Keys, databases: list[Keys]) -> Keys:
+    """Choose a migration for a service that has something to migrate."""
+    names = {database["name"] for database in databases}
+    if not names & set(service.get("needs", names)):
+        return {}
+    return draft.often(_SELDOM, {"migrate": [f"./{draft.values.word()}", draft.values.word()]})
 
 
 def _spec(draft: Draft) -> Keys:

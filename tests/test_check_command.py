@@ -522,6 +522,8 @@ SAMPLES = {
     "to": "s3://backups/x",
     "replicate_to": "eu-west-1",
     "gateway": "{name: public, namespace: edge}",
+    "ingress_class": "traefik",
+    "ingress_namespace": "ingress-system",
     "tls_issuer": "letsencrypt",
     "secret_store": "{name: store}",
     "tracing": "{host: otel.observability}",
@@ -557,7 +559,7 @@ experiment: {hypothesis: We believe, primary_metric: {name: Users, target: +20%}
 databases: [{name: db, hosting: in-cluster, backup: {replicate_to: eu-west-1}}, {name: other}]
 caches: [{name: cache, hosting: in-cluster}]
 document: {fidelity: brief}
-platform: {cloud: none, secrets: manual}
+platform: {cloud: none, secrets: manual, routing: ingress}
 """
 MARKED = re.compile(r"\bundecided\b|to be decided", re.IGNORECASE)
 

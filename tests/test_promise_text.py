@@ -43,10 +43,12 @@ Parsed = Any
 
 CHOICES: dict[str, dict[str, str]] = {
     "Prometheus, GitHub Actions and External Secrets": {},
-    "the Operator, GitLab CI and secrets by hand": {
+    "the Operator, GitLab CI, Ingresses and secrets by hand": {
         "platform.monitoring": "prometheus-operator",
         "platform.pipeline": "gitlab-ci",
         "platform.secrets": "manual",
+        "platform.routing": "ingress",
+        "platform.gateway": "",
         "contacts.pager": "opsgenie",
         "document.fidelity": "brief",
     },
@@ -60,6 +62,8 @@ def _tree(choice: str) -> dict[str, Tree]:
     for key, value in CHOICES[choice].items():
         group, name = key.split(".")
         tree[group][name] = value
+        if not value:
+            del tree[group][name]
     return tree
 
 
@@ -141,10 +145,15 @@ def _languages(tree: Parsed) -> Parsed:
     return tree
 
 
+def _words(command: Parsed) -> Parsed:
+    """Read a container's command as Kubernetes does, to which two dollars are one."""
+    return [word.replace("$$", "$") for word in command]
+
+
 def _nested(key: str, value: Parsed) -> Parsed:
     if key == "annotations" and "action" in value:
         return {**value, "action": _go(value["action"])}
-    inside = {"channel": _go, "expr": _promql}.get(key, _languages)
+    inside = {"channel": _go, "expr": _promql, "command": _words}.get(key, _languages)
     return inside(value)
 
 

@@ -35,6 +35,14 @@ CONTRADICTIONS = {
         "services: [{name: default-deny}]",
         "services[0].name: default-deny is what the namespace's own network policy is called",
     ),
+    "a service called as the migration of another": (
+        "services: [{name: api}, {name: api-migrate}]",
+        "services[1].name: api-migrate is what the migration of api is called",
+    ),
+    "a migration of no database": (
+        SERVICE + "migrate: [up]\n    needs: [saved-reports-cache]",
+        "services[0].migrate: api needs no database of this spec, so there is nothing to migrate",
+    ),
     "a need that is not there": (
         SERVICE + "needs: [saved-reports-dbb]",
         "services[0].needs[0]: saved-reports-dbb is no database, cache, queue or external service of this spec",
@@ -83,6 +91,22 @@ CONTRADICTIONS = {
     "one namespace for both environments": (
         "platform: {namespaces: {staging: x, production: x}}",
         "platform.namespaces.staging: staging and production share a namespace",
+    ),
+    "steps that an Ingress cannot make": (
+        "delivery: {steps: [10%, 50%, 100%]}\nplatform: {routing: ingress}",
+        "delivery.steps: an Ingress sends all requests to one colour, so 10% of them cannot be split off",
+    ),
+    "a Gateway beside Ingresses": (
+        "platform: {routing: ingress, gateway: {name: a, namespace: b}}",
+        "platform.gateway: platform.routing is ingress, so nothing would read it",
+    ),
+    "a class of Ingresses without any": (
+        "platform: {ingress_class: traefik}",
+        "platform.ingress_class: platform.routing is gateway-api, so nothing would read it",
+    ),
+    "a controller of Ingresses without any": (
+        "platform: {ingress_namespace: traefik}",
+        "platform.ingress_namespace: platform.routing is gateway-api, so nothing would read it",
     ),
     "steps that go back": (
         "delivery: {steps: [50%, 10%, 100%]}",

@@ -31,6 +31,10 @@ def _choices(name: str) -> tuple[str, ...]:
     return shape.choices if isinstance(shape, Kind) else ()
 
 
+_UNROUTED = ("platform.gateway=null", "delivery.steps=[100%]")
+"""What an example with a Gateway must leave when its routes are Ingresses."""
+
+
 def _rows() -> Iterator[tuple[str, ...]]:
     """Give settings that take every choice of every option of the platform once."""
     options = [
@@ -40,7 +44,8 @@ def _rows() -> Iterator[tuple[str, ...]]:
     ]
     versions = [f"platform.kubernetes={version}" for version in (LOWEST, "1.30", HIGHEST)]
     for row in zip_longest(*options, versions):
-        yield tuple(setting for setting in row if setting)
+        taken = tuple(setting for setting in row if setting)
+        yield (*taken, *_UNROUTED) if "platform.routing=ingress" in taken else taken
 
 
 MATRIX = [(name, ()) for name in EXAMPLES] + [

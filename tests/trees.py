@@ -50,6 +50,8 @@ _KEPT: dict[str, Tree] = {
     "monitoring": {},
     "documents": {},
     "platform.namespaces": {},
+    "platform.ingress_class": MISSING,
+    "platform.ingress_namespace": MISSING,
     "contacts.webhook": MISSING,
     "services[].latency_buckets": MISSING,
     "services[].needs": MISSING,

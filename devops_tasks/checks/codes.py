@@ -72,8 +72,9 @@ CODES: dict[str, Code] = {
         Code("no-runbook", "error", "Names", "An alert has no `runbook_url`, or it leads to no page of the bundle.",
              "Link the alert's page in `runbooks/alerts/`."),
         Code("traffic-step", "error", "Names",
-             "The weights of a route are not the share that the name of its file says, as in `green-010.yml`; or the "
-             "document, the states of the routes and the scripts do not take the steps of `delivery.steps`.",
+             "The weights of a route, or the colour that it leads to, are not the share that the name of its file "
+             "says, as in `green-010.yml`; or the document, the states of the routes and the scripts do not take the "
+             "steps of `delivery.steps`.",
              "Set the weights that the name says; they add up to 100. Take the same steps everywhere."),
         Code("unknown-series", "error", "Names",
              "A query uses a recorded series that no recording rule of the bundle records.",

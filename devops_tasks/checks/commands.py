@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from devops_tasks.checks.cluster import Cluster, items, name_of
+from devops_tasks.checks.cluster import Cluster, items, kind_of, name_of
+from devops_tasks.checks.documents import Document
 from devops_tasks.checks.markdown import read_page
+from devops_tasks.checks.objects import ingress_backends
 from devops_tasks.checks.shell import Script, external_commands, read_shell
 from devops_tasks.errors import Problem
 
@@ -21,6 +23,7 @@ _KINDS = {
     "horizontalpodautoscaler": "HorizontalPodAutoscaler",
     "hpa": "HorizontalPodAutoscaler",
     "httproute": "HTTPRoute",
+    "ingress": "Ingress",
     "networkpolicy": "NetworkPolicy",
     "pdb": "PodDisruptionBudget",
     "poddisruptionbudget": "PodDisruptionBudget",
@@ -35,9 +38,11 @@ _NAMESPACE = re.compile(rf"(?<!\S)(?:--namespace[ =]|-n ){_NAME}")
 _CONTAINER = re.compile(rf"(?<!\S)(?:--container[ =]|-c ){_NAME}")
 _SELECTED = re.compile(rf"\bapp\.kubernetes\.io/name={_NAME}")
 _LIST = re.compile(
-    r"^[ \t]*(?:readonly[ \t]+)?(?P<kind>services|deployments|workers)=\((?P<names>[a-z0-9 -]*)\)", re.MULTILINE
+    r"^[ \t]*(?:readonly[ \t]+)?(?P<kind>services|deployments|workers|migrations)=\((?P<names>[a-z0-9 -]*)\)",
+    re.MULTILINE,
 )
 _STATE = re.compile(r"delivery/traffic/green-(\d{3})\.yml")
+_ALL = 100
 _SAID = (
     ("delivery/shift-traffic.sh", re.compile(r"^(\d+(?: \| \d+)+)\) ;;$", re.MULTILINE), True),
     ("delivery/watch-rollout.sh", re.compile(r"^shares=\(([\d ]+)\)$", re.MULTILINE), False),
@@ -88,9 +93,12 @@ def _shells(files: Mapping[str, str]) -> Iterator[Shell]:
 
 
 def _lists(shell: Shell, known: Known) -> Problems:
-    deployments = {name_of(each) for each in known.cluster.kind("Deployment")}
+    own = {
+        "deployments": {name_of(each) for each in known.cluster.kind("Deployment")},
+        "migrations": {name_of(each) for each in known.cluster.kind("CronJob")},
+    }
     for match in _LIST.finditer(shell.text):
-        allowed = deployments if match["kind"] == "deployments" else known.services
+        allowed = own.get(match["kind"], known.services)
         for name in match["names"].split():
             if name not in allowed:
                 yield _problem(shell, match.start("names"), f"{name} is none of the {match['kind']} of the bundle")
@@ -148,18 +156,32 @@ def check_declared(files: Mapping[str, str]) -> Problems:
 
 
 def check_traffic(cluster: Cluster) -> Problems:
-    """Check that the state of every route is the share that the name of its file says."""
+    """Check that every route is in the state that its file is called after."""
     for route in cluster.all:
-        match = re.fullmatch(r"delivery/traffic/green-(\d{3})\.yml", route.path)
-        for index, rule in enumerate(items(route.at(("spec", "rules"))) if match else []):
-            backends = items(rule.get("backendRefs"))
-            weights = {str(each.get("name")).rpartition("-")[2]: each.get("weight", 1) for each in backends}
-            wanted = int(match[1]) if match else 0
-            if weights != {"blue": 100 - wanted, "green": wanted}:
-                told = ", ".join(f"{colour} {weight}" for colour, weight in weights.items())
-                what = f"HTTPRoute {name_of(route)} sends {told}, and the file is called green-{wanted:03}"
-                line = route.line(("spec", "rules", index, "backendRefs"))
-                yield Problem(route.path, what, f"blue {100 - wanted}, green {wanted}", "traffic-step", line)
+        match = _STATE.fullmatch(route.path)
+        if match and kind_of(route) == "Ingress":
+            yield from _flipped(route, int(match[1]))
+        elif match:
+            yield from _weighted(route, int(match[1]))
+
+
+def _weighted(route: Document, wanted: int) -> Problems:
+    for index, rule in enumerate(items(route.at(("spec", "rules")))):
+        backends = items(rule.get("backendRefs"))
+        weights = {str(each.get("name")).rpartition("-")[2]: each.get("weight", 1) for each in backends}
+        if weights != {"blue": 100 - wanted, "green": wanted}:
+            told = ", ".join(f"{colour} {weight}" for colour, weight in weights.items())
+            what = f"HTTPRoute {name_of(route)} sends {told}, and the file is called green-{wanted:03}"
+            line = route.line(("spec", "rules", index, "backendRefs"))
+            yield Problem(route.path, what, f"blue {100 - wanted}, green {wanted}", "traffic-step", line)
+
+
+def _flipped(route: Document, wanted: int) -> Problems:
+    colour = "blue" if wanted == 0 else "green" if wanted == _ALL else "neither alone"
+    for path, service in ingress_backends(route):
+        if not str(service.get("name")).endswith(f"-{colour}"):
+            what = f"Ingress {name_of(route)} leads to {service.get('name')}, and the file is called green-{wanted:03}"
+            yield Problem(route.path, what, f"lead to {colour}", "traffic-step", route.line((*path, "name")))
 
 
 def check_steps(files: Mapping[str, str], steps: list[int]) -> Problems:

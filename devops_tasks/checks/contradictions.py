@@ -149,5 +149,6 @@ def check_split(spec: Spec) -> Problems:
     what = f"{share.text} of the traffic is to be split off, and " + (
         f"the steps are {steps}" if served else "there is none"
     )
-    mend = f"add {share.text} to delivery.steps, or assign by a feature flag" if served else "assign by a feature flag"
+    splits = served and spec.platform.routing == "gateway-api"
+    mend = f"add {share.text} to delivery.steps, or assign by a feature flag" if splits else "assign by a feature flag"
     yield Problem("spec", what, mend, "split-without-step", key="experiment.assignment.treatment")

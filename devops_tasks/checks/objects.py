@@ -82,20 +82,46 @@ def _targets(cluster: Cluster) -> Problems:
 
 def _backends(cluster: Cluster) -> Problems:
     for document in cluster.kind("HTTPRoute", "GRPCRoute"):
-        for index, rule in enumerate(items(document.at(("spec", "rules")))):
-            for number, backend in enumerate(items(rule.get("backendRefs"))):
-                path = ("spec", "rules", index, "backendRefs", number)
-                yield from _backend(cluster, document, path, backend)
+        for path, backend in _route_backends(document):
+            yield from _backend(cluster, document, path, backend)
+    for document in cluster.kind("Ingress"):
+        for path, service in ingress_backends(document):
+            yield from _backend(cluster, document, path, {**service, "port": _port(service.get("port"))})
+
+
+def _port(port: Value) -> Value:
+    return port.get("number", port.get("name")) if isinstance(port, dict) else None
+
+
+_PORT_KEYS = ("port", "name")
+
+
+def _route_backends(document: Document) -> Iterator[tuple[KeyPath, dict[str, Value]]]:
+    for index, rule in enumerate(items(document.at(("spec", "rules")))):
+        for number, backend in enumerate(items(rule.get("backendRefs"))):
+            if backend.get("kind", "Service") == "Service" and not backend.get("namespace"):
+                yield ("spec", "rules", index, "backendRefs", number), backend
+
+
+def ingress_backends(document: Document) -> Iterator[tuple[KeyPath, dict[str, Value]]]:
+    """Give every Service that an Ingress leads to, with its place."""
+    for index, rule in enumerate(items(document.at(("spec", "rules")))):
+        http = rule.get("http")
+        for number, path in enumerate(items(http.get("paths")) if isinstance(http, dict) else ()):
+            backend = path.get("backend")
+            service = backend.get("service") if isinstance(backend, dict) else None
+            if isinstance(service, dict):
+                yield ("spec", "rules", index, "http", "paths", number, "backend", "service"), service
 
 
 def _backend(cluster: Cluster, document: Document, path: KeyPath, backend: Value) -> Problems:
     service = cluster.objects.get(("Service", str(backend.get("name"))))
-    if backend.get("kind", "Service") != "Service" or backend.get("namespace"):
-        return
     if service is None:
         what = f"{_called(document)} leads to Service {backend.get('name')}, which the bundle does not have"
         yield _at(document, (*path, "name"), what, "name a Service of the bundle", "unknown-object")
-    elif backend.get("port") not in [port.get("port") for port in items(service.at(("spec", "ports")))]:
+    elif backend.get("port") not in [
+        port.get(key) for port in items(service.at(("spec", "ports"))) for key in _PORT_KEYS
+    ]:
         what = f"{_called(document)} leads to port {backend.get('port')}, which {_called(service)} does not have"
         yield _at(document, (*path, "port"), what, f"see {service.path}", "port")
 

@@ -44,6 +44,8 @@ _PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"databases\[\d+\]\.backup\.to", (_DOCUMENT, r"disaster-recovery/.*", _VERIFICATION)),
     (r"platform\.load_balancer\.cidr", (_DOCUMENT, _POLICIES)),
     (r"platform\.gateway", (_DOCUMENT, _POLICIES, _TRAFFIC)),
+    (r"platform\.ingress_class", (_TRAFFIC,)),
+    (r"platform\.ingress_namespace", (_DOCUMENT, _POLICIES)),
     (r"platform\.tls_issuer", (_DOCUMENT, _RENEWAL)),
     (r"platform\.secret_store", (_DOCUMENT, r"security/secrets\.yml", _ROTATION)),
     (r"monitoring\.(?:runbooks|dashboards)", (_DOCUMENT, _ALERTS, _OPERATOR)),

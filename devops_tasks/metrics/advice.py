@@ -147,7 +147,7 @@ ADVICE: dict[str, Advice] = {
             Check(
                 "Does the route lead anywhere?",
                 "bash",
-                f"{_KUBECTL} get httproutes,services,endpointslices --selector app.kubernetes.io/name=%service",
+                f"{_KUBECTL} get %routes,services,endpointslices --selector app.kubernetes.io/name=%service",
             ),
             _PODS,
         ),

@@ -5,7 +5,8 @@ from math import ceil
 from typing import TypedDict
 
 from devops_tasks.plan import undecided
-from devops_tasks.plan.workloads import plan_service
+from devops_tasks.plan.migrations import Migration
+from devops_tasks.plan.workloads import plan_certificates, plan_service
 from devops_tasks.spec import Service, Spec
 from devops_tasks.units import Notations, Share
 
@@ -34,6 +35,7 @@ class Public(TypedDict):
     green: str
     host: str
     path: str
+    certificate: str | None
     service_port: int
     port: int
     live: str
@@ -84,10 +86,18 @@ class Action(TypedDict):
 
 
 class Delivery(TypedDict):
-    """What the delivery templates print; ``weights`` begins with the rollback state, ``shares`` does not."""
+    """What the delivery templates print; ``weights`` begins with the rollback state, ``shares`` does not.
+
+    ``idle_selector`` selects what a release may change while blue serves, and ``shared_selector`` what stands around
+    the pods: a migration needs it, and no pod changes by it.
+    """
 
     public: list[Public]
     workers: list[Worker]
+    migrations: list[Migration]
+    ingress: bool
+    route: str
+    ingress_class: str
     gateway: Gateway
     gateway_decided: bool
     namespace: str
@@ -105,6 +115,7 @@ class Delivery(TypedDict):
     pipeline: str
     pipeline_path: str
     idle_selector: str
+    shared_selector: str
     jobs: list[Job]
     checkout: Action
 
@@ -127,6 +138,7 @@ _SETUP_MINUTES = 30
 def plan_delivery(spec: Spec) -> Plan:
     """Plan ``steps``, the rollback state first, and ``delivery``."""
     public = [service for service in spec.services if service.kind != "worker"]
+    migrations = _migrations(spec)
     workers = [service for service in spec.services if service.kind == "worker"]
     steps = [_step(share) for share in (Share(Decimal(0)), *spec.delivery.steps)]
     judged = [service.name for service in public or workers if service.metrics.convention != "none"]
@@ -135,6 +147,10 @@ def plan_delivery(spec: Spec) -> Plan:
         "delivery": {
             "public": [_public(spec, service) for service in public],
             "workers": [{"name": worker.name} for worker in workers],
+            "migrations": migrations,
+            "ingress": spec.platform.routing == "ingress",
+            "route": "ingress" if spec.platform.routing == "ingress" else "httproute",
+            "ingress_class": spec.platform.ingress_class or undecided.NAME,
             "gateway": _gateway(spec),
             "gateway_decided": spec.platform.gateway is not None,
             "namespace": spec.platform.namespaces.production,
@@ -152,26 +168,36 @@ def plan_delivery(spec: Spec) -> Plan:
             "pipeline": spec.platform.pipeline,
             "pipeline_path": _pipeline_path(spec),
             "idle_selector": "colour!=blue" + (",app.kubernetes.io/component!=worker" if workers else ""),
-            "jobs": _jobs(spec, served=bool(public)),
+            "shared_selector": _around_pods(spec),
+            "jobs": _jobs(spec, migrations, served=bool(public)),
             "checkout": CHECKOUT,
         },
     }
 
 
-def _jobs(spec: Spec, *, served: bool) -> list[Job]:
+def _around_pods(spec: Spec) -> str:
+    names = [name for service in spec.services for name in plan_service(spec, service)["deployments"]]
+    rolled = ",".join(name for name in names if not name.endswith("-blue"))
+    return f"colour!=blue,app.kubernetes.io/instance notin ({rolled})"
+
+
+def _migrations(spec: Spec) -> list[Migration]:
+    planned = [plan_service(spec, service)["migration"] for service in spec.services if service.migrate]
+    return [migration for migration in planned if migration]
+
+
+def _jobs(spec: Spec, migrations: list[Migration], *, served: bool) -> list[Job]:
     names = spec.platform.namespaces
+    setup = _SETUP_MINUTES + sum(migration["minutes"] for migration in migrations)
     watching = ceil(spec.delivery.pause.seconds * len(spec.delivery.steps) / 60)
-    staging = [_job_step("Deploy and test", "staging")]
-    begin = [_job_step("See that green is idle", "begin", "begin"), _job_step("Bring up green", "green")]
-    whole = [_job_step("Deploy and test", "workers", "begin")]
     jobs: list[Job] = [
         {"name": "staging", "title": "Deploy to staging and test it", "needs": "validate",
-         "namespace": names.staging, "lock": "staging", "minutes": _SETUP_MINUTES,
-         "manual": False, "watches": False, "steps": staging},
+         "namespace": names.staging, "lock": "staging", "minutes": setup, "manual": False, "watches": False,
+         "steps": [*_migrate(migrations), _job_step("Deploy and test", "staging")]},
         {"name": "production", "title": "Release to production in steps" if served else "Release to production",
          "needs": "staging", "namespace": names.production, "lock": "production",
-         "minutes": _SETUP_MINUTES + 2 * watching, "manual": True, "watches": True,
-         "steps": begin if served else whole},
+         "minutes": setup + 2 * watching, "manual": True, "watches": True,
+         "steps": _release(migrations) if served else [*_migrate(migrations), _WHOLE]},
     ]  # fmt: skip
     if served:
         promote = [_job_step("Give blue the new version and the traffic", "promote")]
@@ -183,8 +209,23 @@ def _jobs(spec: Spec, *, served: bool) -> list[Job]:
     return jobs
 
 
+def _release(migrations: list[Migration]) -> list[JobStep]:
+    """Plan the steps before traffic moves; from the end of the one called ``begin`` on, a failure is rolled back."""
+    idle, green = "See that green is idle", _job_step("Bring up green", "green")
+    if not migrations:
+        return [_job_step(idle, "begin", "begin"), green]
+    return [_job_step(idle, "begin"), *_migrate(migrations, "begin"), green]
+
+
+def _migrate(migrations: list[Migration], step_id: str = "") -> list[JobStep]:
+    return [_job_step("Migrate the databases", "migrate", step_id)] if migrations else []
+
+
 def _job_step(name: str, part: str, step_id: str = "") -> JobStep:
     return {"name": name, "id": step_id, "part": f"_parts/pipeline/{part}.sh.j2"}
+
+
+_WHOLE = _job_step("Deploy and test", "workers", "begin")
 
 
 def _step(share: Share) -> Step:
@@ -201,6 +242,7 @@ def _public(spec: Spec, service: Service) -> Public:
         "green": green,
         "host": planned["host_literal"],
         "path": service.path,
+        "certificate": next((each["name"] for each in plan_certificates(spec) if each["host"] == service.host), None),
         "service_port": service.port,
         "port": service.health.port,
         "live": service.health.live,

@@ -16,6 +16,7 @@ NOT_PUBLIC = ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", 
 
 PRIVATE = "undecided: private ranges"
 PUBLIC = "undecided: any public address"
+_DNS = "DNS"
 _ADDRESS = r"\d{1,3}(?:\.\d{1,3}){3}"
 
 Direction = Literal["ingress", "egress"]
@@ -72,6 +73,13 @@ def plan_flows(spec: Spec, service: Service) -> list[Flow]:
     return ingress + [_flow(service, "egress", end) for end in _called(spec, service)]
 
 
+def plan_migration_flows(spec: Spec, service: Service, name: str) -> list[Flow]:
+    """List what the migration of a service needs, and no more: names, and the databases that the service needs."""
+    databases = {database.name for database in spec.databases}
+    own = [end for end in _called(spec, service) if end.name in {_DNS, *databases}]
+    return [{**_flow(service, "egress", end), "service": name, "from": name} for end in own]
+
+
 def plan_peer(store: Store) -> Peer:
     """Say where a database, cache, queue or external service is, as a policy can say it."""
     if isinstance(store, (Database, Cache)) and store.hosting == "in-cluster":
@@ -95,16 +103,20 @@ def _callers(spec: Spec, service: Service) -> Iterator[_End]:
 
 def _entrances(spec: Spec) -> Iterator[tuple[str, Peer]]:
     gateway, balancer = spec.platform.gateway, spec.platform.load_balancer
+    controller = spec.platform.ingress_namespace
     if gateway:
         yield f"Gateway {gateway.name}", _pods(gateway.namespace, {})
+    if controller:
+        yield "Ingress controller", _pods(controller, {})
     if balancer.cidr:
         yield f"Load balancer ({balancer.kind})", _ranges([balancer.cidr])
-    if not gateway and not balancer.cidr:
-        yield "Gateway or load balancer", _private()
+    if not gateway and not controller and not balancer.cidr:
+        inner = "Ingress controller" if spec.platform.routing == "ingress" else "Gateway"
+        yield f"{inner} or load balancer", _private()
 
 
 def _called(spec: Spec, service: Service) -> Iterator[_End]:
-    yield _End("DNS", 53, _pods("kube-system", {"k8s-app": "kube-dns"}), ("UDP", "TCP"))
+    yield _End(_DNS, 53, _pods("kube-system", {"k8s-app": "kube-dns"}), ("UDP", "TCP"))
     stores: dict[str, Store] = {
         store.name: store
         for group in (spec.databases, spec.caches, spec.queues, spec.external_services)

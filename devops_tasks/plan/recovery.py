@@ -99,6 +99,7 @@ class PlannedDatabase(TypedDict):
     image: str
     services: list[str]
     deployments: list[str]
+    migrations: list[str]
     url_secret: UrlSecret
     backup: Backup
     backup_name: str
@@ -171,6 +172,7 @@ def _managed_file(cronjobs: list[PlannedDatabase], managed: list[PlannedDatabase
 
 def _database(spec: Spec, database: Database) -> PlannedDatabase:
     users = [service for service in spec.services if database.name in service.needs]
+    planned = [plan_service(spec, service) for service in users]
     resource = "".join(part.capitalize() if part[:1].isalpha() else f"N{part}" for part in database.name.split("-"))
     sizes = [_size(resource, name, getattr(database, name)) for name in ENVIRONMENT_NAMES]
     in_cluster = database.hosting == "in-cluster"
@@ -188,7 +190,8 @@ def _database(spec: Spec, database: Database) -> PlannedDatabase:
         "port": database.port,
         "image": f"docker.io/library/postgres:{database.version}",
         "services": [service.name for service in users],
-        "deployments": [name for service in users for name in plan_service(spec, service)["deployments"]],
+        "deployments": [name for service in planned for name in service["deployments"]],
+        "migrations": [service["migration"]["name"] for service in planned if service["migration"]],
         "url_secret": _url_secret(database, users),
         "backup": _backup(spec, database),
         "backup_name": f"{database.name}-backup",

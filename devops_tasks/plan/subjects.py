@@ -67,6 +67,7 @@ def _common(spec: Spec, name: str) -> dict[str, str]:
         "namespace": spec.platform.namespaces.production,
         "staging": spec.platform.namespaces.staging,
         "monitoring": spec.monitoring.namespace,
+        "routes": "ingresses" if spec.platform.routing == "ingress" else "httproutes",
     }
 
 

@@ -193,7 +193,8 @@ def _queue_steps(spec: Spec) -> Iterator[str]:
 def _network_step(spec: Spec) -> str:
     if not served(spec):
         return "Provision networking (no load balancer: nothing is public)"
-    return f"Provision the load balancer ({spec.platform.load_balancer.kind}), the Gateway and networking"
+    inner = "ingress controller" if spec.platform.routing == "ingress" else "Gateway"
+    return f"Provision the load balancer ({spec.platform.load_balancer.kind}), the {inner} and networking"
 
 
 def _pipeline(spec: Spec) -> Draft:
@@ -208,6 +209,9 @@ def _pipeline(spec: Spec) -> Draft:
 
 
 def _rollout_steps(spec: Spec) -> Iterator[str]:
+    migrating = [service.name for service in spec.services if service.migrate]
+    if migrating:
+        yield f"Have {join(migrating)} migrate before the new version takes over, in steps that the old one survives"
     if served(spec):
         shares = join([step.text for step in spec.delivery.steps])
         yield f"Implement blue-green deployment: {shares} of traffic, {spec.delivery.pause.words} each"

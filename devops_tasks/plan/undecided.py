@@ -79,10 +79,16 @@ _MOOT: dict[str, Callable[[Spec, Any], bool]] = {
     **{f"{group}.*.{name}": lambda _, store: store.hosting == "in-cluster"
        for group in ("databases", "caches") for name in ("cidr", "host")},
     **{f"{group}.*.selector": lambda _, store: store.hosting == "managed" for group in ("databases", "caches")},
-    "platform.gateway": _unserved,
+    "platform.gateway": lambda spec, _: spec.platform.routing != "gateway-api" or _unserved(spec, _),
+    "platform.ingress_class": lambda spec, _: spec.platform.routing != "ingress" or _unserved(spec, _),
+    "platform.ingress_namespace": lambda spec, platform: (
+        platform.routing != "ingress" or platform.load_balancer.cidr is not None or _unserved(spec, platform)
+    ),
     "platform.tls_issuer": _unserved,
     "platform.edge": _unserved,
-    "platform.load_balancer.cidr": lambda spec, _: spec.platform.gateway is not None or _unserved(spec, _),
+    "platform.load_balancer.cidr": lambda spec, _: (
+        bool(spec.platform.gateway or spec.platform.ingress_namespace) or _unserved(spec, _)
+    ),
     "platform.secret_store": lambda spec, platform: (
         platform.secrets != "external-secrets" or not any(service.secrets for service in spec.services)
     ),

@@ -6,6 +6,7 @@ from devops_tasks.defaults import slugify
 from devops_tasks.metrics import fill
 from devops_tasks.metrics.conventions import CONVENTIONS
 from devops_tasks.plan import undecided
+from devops_tasks.plan.migrations import Migration, plan_migration
 from devops_tasks.plan.network import Flow, plan_flows
 from devops_tasks.rules import SECRETS_FOLDER
 from devops_tasks.spec import ENVIRONMENT_NAMES, Database, Production, Service, Spec, Staging
@@ -157,6 +158,7 @@ class PlannedService(TypedDict):
     needs: list[str]
     flows: list[Flow]
     entered: bool
+    migration: Migration | None
     staging: WorkloadSize
     production: WorkloadSize
 
@@ -247,9 +249,13 @@ def plan_workloads(spec: Spec) -> Workloads:
         "services": services,
         "environments": [_environment(spec, services, name) for name in ENVIRONMENT_NAMES],
         "platform": _platform(spec),
-        "flows": [flow for service in services for flow in service["flows"]],
+        "flows": [flow for service in services for flow in (*service["flows"], *_migration_flows(service))],
         "resource_rows": _resource_rows(spec, services),
     }
+
+
+def _migration_flows(service: PlannedService) -> list[Flow]:
+    return service["migration"]["flows"] if service["migration"] else []
 
 
 def plan_service(spec: Spec, service: Service) -> PlannedService:
@@ -300,6 +306,7 @@ def plan_service(spec: Spec, service: Service) -> PlannedService:
         "needs": list(dict.fromkeys(service.needs)),
         "flows": flows,
         "entered": any(flow["direction"] == "ingress" for flow in flows),
+        "migration": plan_migration(spec, service, workloads[-1]["name"]),
         "staging": _size(service.staging),
         "production": _size(service.production),
     }
@@ -442,7 +449,7 @@ def _environment(spec: Spec, services: list[PlannedService], name: str) -> Envir
         "namespace": getattr(spec.platform.namespaces, name),
         "overlay": f"overlays/{name}",
         "scales": any(size["autoscaling"] for _, size in sizes),
-        "certificates": name == "production" and bool(_certificates(spec)),
+        "certificates": name == "production" and bool(plan_certificates(spec)),
         "moves_secrets": name != REFERENCED and _external_secrets(spec),
         "sizes": [{"service": service, **size} for service, size in sizes],
     }
@@ -462,7 +469,7 @@ def _platform(spec: Spec) -> Platform:
         "secret_store": _secret_store(spec),
         "gateway": {"name": gateway.name, "namespace": gateway.namespace} if gateway else None,
         "tls_issuer": platform.tls_issuer,
-        "certificates": _certificates(spec),
+        "certificates": plan_certificates(spec),
     }
 
 
@@ -477,7 +484,8 @@ def _secret_store(spec: Spec) -> SecretStore:
     return {"name": name, "path": path, "decided": store is not None, "depth": path.count("/") + 1}
 
 
-def _certificates(spec: Spec) -> list[Certificate]:
+def plan_certificates(spec: Spec) -> list[Certificate]:
+    """Plan one certificate for each public host, named after the first service there; none without an issuer."""
     if not spec.platform.tls_issuer:
         return []
     hosts: dict[str, str] = {}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Take a release through its steps (10%, 50% and 100%, 10 minutes each), asking Prometheus all the while.
-# Rolls back when a rollback criterion fires, when it cannot be judged, and when this script is interrupted.
+# Rolls back when a rollback criterion fires, when it cannot be judged, when somebody else moves the traffic, and when
+# this script is interrupted.
 set -Eeuo pipefail
 shopt -s inherit_errexit
 
@@ -113,14 +114,33 @@ judge() {
     [[ "${answer}" == 1 ]] || verdict="lost: ${answer} of 1 services are scraped"
 }
 
+# A route that is not where this release has set it was moved by somebody else, perhaps to roll back.
+look_at_routes() {
+    local share="$1" service weights
+    [[ "${verdict}" != broken* ]] || return 0
+    for service in "${services[@]}"; do
+        # shellcheck disable=SC2310  # what cannot be read for once is counted, and ends nothing by itself
+        weights="$(read_weights "${service}" || true)"
+        if [[ -z "${weights}" ]]; then
+            verdict="lost: the route of ${service} cannot be read"
+        elif [[ "${weights}" != "${service}-blue $((100 - share)) ${service}-green ${share}" ]]; then
+            verdict="moved by somebody else: ${weights}"
+        fi
+    done
+}
+
 # Watch for the pause, and on while a criterion is pending; return only when all is well.
 watch_release() {
     local until=$((SECONDS + PAUSE)) lost=0
     verdict=pending
     while ((SECONDS < until)) || [[ "${verdict}" != healthy ]]; do
+        # In the background, so that an interruption is heard at once.
+        sleep "${EVERY}" &
+        wait "$!"
         judge
+        look_at_routes "$1"
         case "${verdict}" in
-        broken*) die "${verdict}" ;;
+        broken* | moved*) die "${verdict}" ;;
         lost*)
             lost=$((lost + 1))
             log "${verdict} (${lost} of ${LOST})"
@@ -132,7 +152,6 @@ watch_release() {
             ;;
         *) lost=0 ;;
         esac
-        sleep "${EVERY}"
     done
     log "healthy for ${PAUSE} s"
 }
@@ -150,7 +169,8 @@ finish() {
 watching=false
 judge
 [[ "${verdict}" == healthy ]] || die "not now: ${verdict}"
-first="$(read_weights saved-reports-api)"
+services=(saved-reports-api)
+first="$(read_weights "${services[0]}")"
 first="${first##* }"
 log "green has ${first} percent; will go through 10%, 50% and 100%, 10 minutes each in ${NAMESPACE} of ${KUBE_CONTEXT}"
 confirm
@@ -163,7 +183,7 @@ shares=(10 50 100)
 for share in "${shares[@]}"; do
     ((share > first)) || continue
     "${here}/shift-traffic.sh" --yes "${share}"
-    watch_release
+    watch_release "${share}"
 done
 watching=false
 log "green has all of the traffic; leave blue as it is until you are sure, then promote: runbooks/operations/deploy-new-version.md"

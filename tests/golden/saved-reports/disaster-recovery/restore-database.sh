@@ -58,6 +58,7 @@ case "${database}" in
 features-db)
     port=5432 restore_seconds=3600 lose_seconds=21600
     services=(feature-api)
+    services+=(feature-api-migrate)
     deployments=(feature-api-blue feature-api-green)
     ;;
 *) die "say which database: features-db" ;;
