@@ -45,6 +45,7 @@ class Mutant(NamedTuple):
     rule: str
     change: str
     groups: list[dict[str, Any]]
+    labels: dict[str, str]
 
     @property
     def text(self) -> str:
@@ -208,7 +209,8 @@ def mutants(file: str, text: str) -> Iterator[Mutant]:
         for kind, change, wrong in _wrong(rules[position]):
             counts[f"{name}:{kind}"] += 1
             identity = f"{file}:{name}:{kind}:{counts[f'{name}:{kind}']}"
-            yield Mutant(identity, file, name, change, [*_around(groups, group, position, wrong)])
+            around = [*_around(groups, group, position, wrong)]
+            yield Mutant(identity, file, name, change, around, rules[position].get("labels", {}))
 
 
 def _around(
@@ -257,7 +259,7 @@ def _wrong(rule: dict[str, Any]) -> Iterator[tuple[str, str, list[dict[str, Any]
             yield f"{key} {kind}", text, [{**rule, key: text}]
     for key in ("labels", "annotations"):
         for kind, change, given in _said(rule.get(key, {})):
-            yield f"{key[:-1]} {kind}", change, [{**rule, key: given}]
+            yield f"{key[:-1]} {kind}", change or rule["expr"], [{**rule, key: given}]
 
 
 def _said(said: dict[str, str]) -> Iterator[tuple[str, str, dict[str, str]]]:

@@ -72,7 +72,7 @@ def _table(places: str, *rows: tuple[str, str], more: str = "") -> tuple[Row, ..
 
 _COLOURS = "blue green staged_blue staged_green"
 _PLACES = "here staged"
-_OF_THRESHOLD = ',threshold="%value"'
+_OF_THRESHOLD, _AT_THRESHOLD = ',threshold="%value"', '{threshold="%value"}'
 
 
 def _counter(metric: str, *pods: tuple[str, str]) -> Pairs:
@@ -154,22 +154,23 @@ def _buckets(record: str, **places: str) -> Row:
 _BOUNDS = {"half": 'le="0.5"', "one": 'le="1"', "edge": "%le_sample"}
 _LATENCY = (
     Scene(
-        "response times of three pods; nobody asks the green one of staging",
+        "response times of five pods; nobody asks the green one of staging",
         (
             *_histogram("%{duration}", '%blue,instance="a"', "3600", half="2880", one="3480"),
             *_histogram("%{duration}", '%blue,instance="b"', "2400", half="2280", one="2280"),
+            *_histogram("%{duration}", '%green,instance="c"', "60", half="60", one="60"),
             *_histogram("%{duration}", '%staged_blue,instance="a"', "30", half="30", one="30"),
             *_histogram("%{duration}", '%staged_green,instance="c"', "0", half="0", one="0"),
         ),
         (
             _buckets(
                 "namespace_job_colour_le:http_request_duration_seconds_bucket:rate5m",
-                blue="86 96 100", staged_blue="0.5 0.5 0.5", staged_green="0 0 0",
+                blue="86 96 100", green="1 1 1", staged_blue="0.5 0.5 0.5", staged_green="0 0 0",
             ),
             *_table(
-                "blue staged_blue staged_green",
-                ("namespace_job_colour:http_request_duration_seconds_count:rate5m", "100 0.5 0"),
-                ("namespace_job_colour:http_request_duration_seconds:p95_rate5m", "0.95 0.475 -"),
+                _COLOURS,
+                ("namespace_job_colour:http_request_duration_seconds_count:rate5m", "100 1 0.5 0"),
+                ("namespace_job_colour:http_request_duration_seconds:p95_rate5m", "0.95 0.475 0.475 -"),
             ),
         ),
     ),
@@ -183,13 +184,15 @@ _LATENCY_EACH = (
             *_histogram("%{duration}", '%green,instance="c"', "1200", edge="1080"),
             *_histogram("%{duration}", '%staged_blue,instance="a"', "30", edge="30"),
             *_histogram("%{duration}", '%staged_green,instance="c"', "0", edge="0"),
+            ('namespace_job_colour_threshold:http_requests_slow:rate5m{%blue,threshold="another."}', _is("9")),
+            ('namespace_job_colour_threshold:http_requests_slow:increase5m{%blue,threshold="another."}', _is("9")),
         ),
         (
             *_table(
                 _COLOURS,
-                ("namespace_job_colour_threshold:http_requests_slow:rate5m", "14 2 0 0"),
+                (f"namespace_job_colour_threshold:http_requests_slow:rate5m{_AT_THRESHOLD}", "14 2 0 0"),
                 (f"namespace_job_colour_threshold:{_SLOW_RATIO}", "0.14 0.1 0 -"),
-                ("namespace_job_colour_threshold:http_requests_slow:increase5m", "4200 600 0 0"),
+                (f"namespace_job_colour_threshold:http_requests_slow:increase5m{_AT_THRESHOLD}", "4200 600 0 0"),
                 more=_OF_THRESHOLD,
             ),
             *_table(
@@ -245,38 +248,42 @@ _BASELINE = (
     ),
     Scene(
         "one request a second is no baseline yet",
-        ((f"{_AVERAGE}{{%here}}", "1 1 1"), ("namespace_job:http_requests:rate5m{%here}", "_x3 0.25")),
-        _table("here", ("namespace_job:http_requests:baseline", "1"), (_OF_BASELINE, "-")),
+        (
+            (f"{_AVERAGE}{{%here}}", "1 1 1"),
+            (f"{_AVERAGE}{{%staged}}", "0.5 0.5 0.5"),
+            ("namespace_job:http_requests:rate5m{%here}", "_x3 0.25"),
+        ),
+        _table(_PLACES, ("namespace_job:http_requests:baseline", "1 0.5"), (_OF_BASELINE, "- -")),
         "1w",
         "3w",
     ),
 )
 _JOBS = (
     Scene(
-        "some jobs fail, a pod starts again, and staging has none",
+        "some jobs fail, a pod starts again, and staging has never failed",
         _counter(
             "%jobs",
             ('%here,instance="a",result="success"', _grows("18")),
             ('%here,instance="a",result="failure"', _grows("4")),
             ('%here,instance="b",result="success"', _restarts("6")),
             ('%here,instance="b",result="failure"', _restarts("2")),
-            ('%staged,instance="a",result="success"', _grows("0")),
+            ('%staged,instance="a",result="success"', _grows("30")),
         ),
         _table(
             _PLACES,
-            ("namespace_job:jobs_processed:rate5m", "0.5 0"),
+            ("namespace_job:jobs_processed:rate5m", "0.5 0.5"),
             ("namespace_job:jobs_failed:rate5m", "0.1 0"),
-            ("namespace_job:jobs_failed_per_jobs_processed:ratio_rate5m", "0.2 -"),
+            ("namespace_job:jobs_failed_per_jobs_processed:ratio_rate5m", "0.2 0"),
             ("namespace_job:jobs_failed:increase5m", "30 0"),
         ),
     ),
     Scene(
-        "four jobs, all of which fail, are no alarm",
-        _counter("%jobs", ('%here,result="failure"', _grows("0.8"))),
+        "four jobs, all of which fail, are no alarm, and staging has none",
+        _counter("%jobs", ('%here,result="failure"', _grows("0.8")), ('%staged,result="success"', _grows("0"))),
         _table(
-            "here",
-            ("namespace_job:jobs_failed_per_jobs_processed:ratio_rate5m", "1"),
-            ("namespace_job:jobs_failed:increase5m", "4"),
+            _PLACES,
+            ("namespace_job:jobs_failed_per_jobs_processed:ratio_rate5m", "1 -"),
+            ("namespace_job:jobs_failed:increase5m", "4 0"),
         ),
     ),
 )
@@ -391,9 +398,8 @@ _BACKENDS = _counter(
 
 
 def _setting(name: str, value: str, less: str) -> Pairs:
-    """Tell a setting by two exporters, and by another that calls its database the same."""
-    pods = ('%exported,instance="a"', value), ('%exported,instance="b"', less), ("%of_database", "1000")
-    return _counter(f"pg_settings_{name}", *((labels, _is(said)) for labels, said in pods))
+    pods = ('%exported,instance="a"', _is(value)), ('%exported,instance="b"', _is(less))
+    return _counter(f"pg_settings_{name}", *pods)
 
 
 def _connected(available: str, ratio: str) -> tuple[Row, ...]:
@@ -413,6 +419,9 @@ _CONNECTIONS = (
             *_setting("max_connections", "100", "90"),
             *_setting("superuser_reserved_connections", "3", "2"),
             *_setting("reserved_connections", "5", "4"),
+            ("pg_settings_max_connections{%of_database}", _is("1000")),
+            ("pg_settings_superuser_reserved_connections{%of_database}", _is("1000")),
+            ("pg_settings_reserved_connections{%of_database}", _is("1000")),
         ),
         _connected("92", "0.652174"),
     ),
@@ -447,10 +456,11 @@ _DB_LATENCY_EACH = (
         (
             *_histogram("%{database_duration}", "%here", "30", edge="24"),
             *_histogram("%{database_duration}", "%staged", "0", edge="0"),
+            ('namespace_job_threshold:db_client_operations_slow:rate5m{%here,threshold="another."}', _is("9")),
         ),
         _table(
             _PLACES,
-            ("namespace_job_threshold:db_client_operations_slow:rate5m", "0.1 0"),
+            (f"namespace_job_threshold:db_client_operations_slow:rate5m{_AT_THRESHOLD}", "0.1 0"),
             ("namespace_job_threshold:db_client_operations_slow_per_db_client_operations:ratio_rate5m", "0.2 -"),
             ("namespace_job_threshold:db_client_operations_slow:increase5m", "30 0"),
             more=_OF_THRESHOLD,

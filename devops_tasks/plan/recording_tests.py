@@ -21,7 +21,7 @@ from devops_tasks.units import Duration, parse_duration, plain
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _SELECTED = re.compile(r"([a-z_][\w:]*)\{([^}]*)\}")
 _MATCHER = re.compile(r'(\w+)(=~|!=|=)"([^"]*)"')
-_OF_OTHERS = ("namespace", "job", "container", "database", "consumergroup", "topic")
+_OF_OTHERS = ("namespace", "job", "container", "database", "consumergroup", "topic", "threshold", "slo")
 _OTHER = "another."
 _LATELY = "_x10075 0+60x4"
 _ROUNDED = "0.000001"
@@ -138,8 +138,9 @@ def _words(words: dict[str, str]) -> dict[str, str]:
 
 
 def _case(service: str, scene: Scene, words: dict[str, str], alerts: list[AlertPlan]) -> Case:
-    recorded = {fill(record, words): _samples(samples, words) for record, samples in scene.recorded}
-    expected = [_rounded(record, samples) for record, samples in recorded.items()]
+    told = {fill(record, words): _samples(samples, words) for record, samples in scene.recorded}
+    expected = [_rounded(record, samples) for record, samples in told.items()]
+    recorded = {record.partition("{")[0]: samples for record, samples in told.items()}
     expected += [_active(alert, recorded) for alert in alerts if _clear(alert, recorded)]
     return {
         "name": f"{service}: {fill(scene.title, words)}",
