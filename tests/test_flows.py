@@ -122,6 +122,7 @@ def test_an_exact_rule_is_no_finding(rule: str, peer: dict[str, Any]) -> None:
         pytest.param(egress(block("10.20.0.0/24"), "{protocol: UDP, port: 3000}"), RANGE, id="another protocol"),
         pytest.param(egress(block("10.20.0.0/24"), "{port: 3001}"), RANGE, id="another port"),
         pytest.param(egress(block("172.16.0.0/24")), PRIVATE, id="beside an undecided range"),
+        pytest.param(egress(block("10.20.0.0/24", "10.20.0.0/23")), PRIVATE, id="nothing of an undecided range"),
         pytest.param(egress("{podSelector: {matchLabels: {app: proxy}}}"), PROXY, id="N3 the wrong namespace"),
         pytest.param(egress(f"{{{SPACE}, podSelector: {{matchLabels: {{app: web}}}}}}"), PROXY, id="other pods"),
         pytest.param(egress("{podSelector: {}}"), RANGE, id="N5 pods for an address"),
@@ -165,6 +166,22 @@ def test_a_direction_that_nothing_denies_is_found(types: str) -> None:
     assert findings("") == []
 
 
+def test_without_any_policy_nothing_is_denied() -> None:
+    cluster = cluster_of(POD)
+    assert {problem.code for problem in check_flows(cluster, [flow("egress", RANGE)], "monitoring")} == {
+        "flow-unneeded"
+    }
+
+
+def test_a_policy_for_some_pods_is_no_default() -> None:
+    some = "podSelector: {matchExpressions: [{key: a, operator: Exists}]}"
+    assert findings("", deny=DENY.replace("podSelector: {}", some)) == ["flow-unneeded"]
+
+
+def test_a_port_by_name_on_the_way_out_is_the_other_end_s() -> None:
+    assert findings(egress(block("10.20.0.0/24"), "{port: postgresql}"), flow("egress", RANGE, 5432)) == []
+
+
 def test_a_policy_for_every_pod_opens_to_every_pod() -> None:
     assert findings("", deny=DENY[:-2] + ", egress: [{}]}\n") == ["flow-unneeded"]
 
@@ -180,6 +197,14 @@ def test_a_scraped_port_must_be_reached_from_where_prometheus_is(namespace: str,
     cluster = cluster_of(DENY, POLICY + ingress(peer, f"{{port: {port}}}"), yaml.safe_dump(pod))
     needed = flow("ingress", {"namespace": namespace}, port)
     assert [problem.code for problem in check_flows(cluster, [needed], "monitoring")] == codes
+
+
+def test_a_scraped_port_that_is_needed_and_closed_is_told_once() -> None:
+    pod = yaml.safe_load(POD)
+    pod["metadata"]["annotations"] = {"prometheus.io/scrape": "true", "prometheus.io/port": "9090"}
+    needed = flow("ingress", {"namespace": "monitoring"}, 9090)
+    cluster = cluster_of(DENY, POLICY, yaml.safe_dump(pod))
+    assert [problem.code for problem in check_flows(cluster, [needed], "monitoring")] == ["flow-denied"]
 
 
 def test_the_operator_s_monitor_must_reach_its_port() -> None:
