@@ -379,6 +379,7 @@ class Prometheus:
         self.state: Callable[[], str] = lambda: "inactive"
         self.scraped = 2
         self.labels = {"guardrail": "rollback", "service": "shop-api"}
+        self.name = "ShopApiRollback"
         self.url = ""
 
     def answer(self, path: str) -> dict[str, Any]:
@@ -388,7 +389,7 @@ class Prometheus:
                 return {}
             rule = {
                 "type": "alerting",
-                "name": "ShopApiRollback",
+                "name": self.name,
                 "state": state,
                 "health": "ok",
                 "labels": self.labels,
