@@ -46,6 +46,13 @@ def _file(name: str) -> Path:
     return Path(name)
 
 
+def _resolution(word: str) -> str:
+    """Read what to do about conflicts."""
+    if word not in {"", "markers", "ours", "theirs"}:
+        raise UserError(Problem("--conflict", f"there is no {word!r}", "write markers, ours or theirs", "usage"))
+    return word
+
+
 Specs = Annotated[list[Path], typer.Argument(metavar="SPEC...", parser=_file, help="One spec, or several.")]
 Output = Annotated[
     Path | None,
@@ -55,6 +62,14 @@ Assignments = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the spec.")
 ]
 Today = Annotated[str, typer.Option(metavar="DATE", help="The date that a changed document carries.")]
+Conflict = Annotated[
+    str,
+    typer.Option(
+        metavar="markers|ours|theirs",
+        parser=_resolution,
+        help="Where an edit and the spec disagree: write both, keep ours (the edit), or take theirs (the spec's).",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print results as JSON.")]
 
 
@@ -120,18 +135,21 @@ def generate(
     diff: Annotated[bool, typer.Option("--diff", help="Print the changes as a diff, and do nothing.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Do nothing; exit 1 if anything would change.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Write over files that were edited.")] = False,
+    conflict: Conflict = "",
     as_json: Json = False,
 ) -> None:
     """Render the bundle of a spec, or of several.
 
     It goes into the spec's own folder or into --output; of several specs each gets a folder of its own there,
-    named after its slug. Files that somebody edited are never written over without --force.
+    named after its slug. What somebody edited, ticked or deleted is kept, and merged with what the spec changed. Where
+    both changed the same thing, each place is named, and nothing is written.
     """
     from devops_tasks.generate import Options, generate_each
 
     with _in_json(_bundles() if as_json else None):
         _date(today)
-    options = Options(output, tuple(assignments or ()), today, not (dry_run or diff or check), force)
+    resolve: Any = "force" if force else conflict or "refuse"
+    options = Options(output, tuple(assignments or ()), today, not (dry_run or diff or check), resolve)
     document: dict[str, list[Any]] = {"bundles": [], "errors": []}
     code = 0
     for outcome in generate_each(_renderer(), specs, options):
@@ -315,7 +333,15 @@ def _bundles(*reports: "Report") -> dict[str, Any]:
 
 
 def _plain_report(report: "Report") -> dict[str, Any]:
-    changes = [{"path": change.path, "action": change.action} for change in report.changes]
+    changes = [
+        {
+            "path": change.path,
+            "action": change.action,
+            "note": change.note or None,
+            "conflicts": [place._asdict() for place in change.conflicts],
+        }
+        for change in report.changes
+    ]
     return {"folder": report.folder, "changes": changes}
 
 
@@ -356,7 +382,8 @@ def _differences(report: "Report") -> Iterator[str]:
 def _actions(report: "Report") -> Iterator[str]:
     for change in report.changes:
         if change.action != "unchanged":
-            yield shown(f"{change.action:9} {report.folder}/{change.path}")
+            told = f" ({change.note})" if change.note else ""
+            yield shown(f"{change.action:9} {report.folder}/{change.path}{told}")
 
 
 def _summary(report: "Report") -> None:

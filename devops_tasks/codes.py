@@ -86,11 +86,14 @@ CODES: dict[str, Code] = {
              "change is read-only. Nothing was changed.", "Give yourself the right to write, or name another folder."),
         Code("exists", "Output", "`init` and `new` write only where nothing is yet; or a spec cannot be edited "
              "without losing its comments.", "Name another place."),
-        Code("conflict", "Output", "A file that somebody edited would be written over (exit code 1).",
-             "Move your edit aside, or use `--force`."),
+        Code("conflict", "Output", "A person and the spec changed the same thing, or a file is in the way of which "
+             "nothing is known (exit code 1).", "Make the two agree, or choose with `--conflict`."),
+        Code("unfinished", "Output", "A run was killed while it put files in place (exit code 1).",
+             "Run `devops-tasks generate`, which finishes or undoes it."),
         Code("no-bundle", "Bundles", "The folder holds no bundle.", "Name the folder of one, or generate it."),
-        Code("lock", "Bundles", "`.devops-tasks/lock.json` is damaged, of another version, or names a file outside of "
-             "its folder.", "Restore it, or generate again."),
+        Code("lock", "Bundles", "`.devops-tasks/lock.json` or the journal of a killed run is damaged, of another "
+             "format, or names a file outside of its folder.", "Restore it, or generate again."),
+        Code("newer", "Bundles", "A newer version made the bundle.", "Use that version, or a newer one."),
     )
 }  # fmt: skip
 """The table, by code, in the order in which the reference shows it."""

@@ -3,20 +3,24 @@
 Lives here: calling the rooms in turn. Must not: logic, printing, options.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
 from devops_tasks import __version__
 from devops_tasks.checks import check_bundle
-from devops_tasks.disk import check_folder, read_files, read_lock, write_changes
+from devops_tasks.disk import check_folder, finish_run, read_files, read_past, refuse_unfinished, write_changes
 from devops_tasks.errors import ConflictError, Problem, UserError
 from devops_tasks.lock import Lock, digest
-from devops_tasks.merge import Change, force, plan_changes
-from devops_tasks.plan import plan_bundle
-from devops_tasks.render import Files, Renderer
+from devops_tasks.merge import QUIET, WRITES, Change, Past, Resolve, plan_changes
+from devops_tasks.plan import Plan, plan_bundle
+from devops_tasks.render import DOCUMENT, Files, Renderer
 from devops_tasks.specfile import Loaded, load_spec, override, read_spec
+
+_CITED = 60
+"""How many letters of each side a conflict is told with."""
 
 
 class Bundle(NamedTuple):
@@ -35,47 +39,94 @@ class Report(NamedTuple):
 
     @property
     def conflicts(self) -> bool:
-        """Whether somebody edited what would be written over."""
-        return any(change.action == "conflict" for change in self.changes)
+        """Whether somebody edited what the spec changed, and nobody has said which is right."""
+        return any(change.is_conflict for change in self.changes)
 
     @property
     def differs(self) -> bool:
-        """Whether anything on disk is not as it would be."""
-        return any(change.action != "unchanged" for change in self.changes)
+        """Whether a run that writes would change anything on disk."""
+        return any(change.action not in QUIET for change in self.changes)
 
 
 def render_bundle(renderer: Renderer, loaded: Loaded, today: str = "") -> Bundle:
     """Make the bundle of a spec in memory."""
+    return _rendered(renderer, loaded, today)[1]
+
+
+def _rendered(renderer: Renderer, loaded: Loaded, today: str) -> tuple[Plan, Bundle]:
     plan = plan_bundle(loaded.spec, date.fromisoformat(today) if today else None)
     files = renderer.render(plan)
     problems = check_bundle(loaded.tree, plan, files)
     if problems:
         msg = "the bundle contradicts itself:\n" + "\n".join(str(problem) for problem in problems)
         raise AssertionError(msg)
-    return Bundle(loaded, files, today)
-
-
-def dated_bundle(renderer: Renderer, loaded: Loaded, last: Lock | None, today: str = "") -> Bundle:
-    """Make the bundle under the date of the last run, and under ``today`` only when another byte changes too."""
-    kept = last.today if last else today
-    bundle = render_bundle(renderer, loaded, kept)
-    if last is None or not today or today == kept or _digests(bundle.files) == last.files:
-        return bundle
-    return render_bundle(renderer, loaded, today)
+    return plan, Bundle(loaded, files, today)
 
 
 def _digests(files: Mapping[str, str]) -> dict[str, str]:
     return {path: digest(text.encode()) for path, text in files.items()}
 
 
-def plan_folder(renderer: Renderer, loaded: Loaded, folder: Path, today: str = "") -> tuple[Bundle, Report]:
-    """Make a bundle and hold it against a folder, without writing."""
+def plan_folder(
+    renderer: Renderer, loaded: Loaded, folder: Path, today: str = "", resolve: Resolve = "refuse"
+) -> tuple[Bundle, Report]:
+    """Make a bundle and hold it against a folder, without writing.
+
+    It carries the date of the last run, and ``today`` only when another byte changes too.
+    """
     check_folder(folder)
-    last = read_lock(folder)
-    bundle = dated_bundle(renderer, loaded, last, today)
+    past = read_past(folder)
+    _refuse_newer(folder, past)
+    target = Target(folder, past, resolve)
+    kept = past.lock.today if past else today
+    planned = _planned(renderer, loaded, kept, target)
+    if past is None or not today or today == kept or _digests(planned[0].files) == past.lock.files:
+        return planned
+    return _planned(renderer, loaded, today, target)
+
+
+class Target(NamedTuple):
+    """Where a bundle goes, what was generated there last time, and what to do about conflicts."""
+
+    folder: Path
+    past: Past | None
+    resolve: Resolve
+
+
+def _planned(renderer: Renderer, loaded: Loaded, today: str, target: Target) -> tuple[Bundle, Report]:
+    plan, bundle = _rendered(renderer, loaded, today)
+    folder, past, resolve = target
     _refuse_spec(Path(loaded.source.where), folder, bundle.files)
-    disk = read_files(folder, {**bundle.files, **(last.files if last else {})})
-    return bundle, Report(str(folder), plan_changes(disk, bundle.files, last))
+    disk = read_files(folder, {**bundle.files, **(past.lock.files if past else {})})
+    changes = plan_changes(disk, bundle.files, past, resolve)
+    edited = dict(_edited(bundle.files, changes))
+    if edited:
+        document = renderer.render_document(plan, bundle.files | edited, edited)
+        bundle = bundle._replace(files=bundle.files | document)
+        again = [change for change in plan_changes(disk, document, past, resolve) if change.path == DOCUMENT]
+        changes = sorted([change for change in changes if change.path != DOCUMENT] + again)
+    return bundle, Report(str(folder), changes)
+
+
+def _edited(files: Files, changes: Iterable[Change]) -> Iterator[tuple[str, str]]:
+    """Give the files that will not be on disk as they were generated: the document shows what is on disk."""
+    for change in changes:
+        final = change.new if change.action in WRITES else change.old
+        if change.path != DOCUMENT and change.path in files and final is not None:
+            text = final.decode("utf-8", "replace")
+            if text != files[change.path]:
+                yield change.path, text
+
+
+def _refuse_newer(folder: Path, past: Past | None) -> None:
+    """Refuse a bundle that a newer version made: this one may not know what is in it; raises ``UserError``."""
+    if past and _version(past.lock.version) > _version(__version__):
+        what = f"was made by version {past.lock.version}, and this is {__version__}"
+        raise UserError(Problem(str(folder), what, "use that version, or a newer one", "newer"))
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", text)[:3])
 
 
 def _refuse_spec(spec: Path, folder: Path, files: Files) -> None:
@@ -86,17 +137,36 @@ def _refuse_spec(spec: Path, folder: Path, files: Files) -> None:
             raise UserError(Problem(str(spec), "has the name of a file of its bundle", mend, "in-the-way"))
 
 
-def write_folder(bundle: Bundle, report: Report, *, overwrite: bool = False) -> Report:
-    """Write a planned bundle; raises ``ConflictError`` naming every edited file, and writes nothing, unless told to."""
-    changes = force(report.changes) if overwrite else report.changes
-    conflicts = [change.path for change in changes if change.action == "conflict"]
-    if conflicts:
-        mend = "keep your edit by moving it aside, or write over it with --force"
-        places = [str(Path(report.folder, path)) for path in conflicts]
-        raise ConflictError(*(Problem(at, "differs from what was generated", mend, "conflict") for at in places))
+def write_folder(bundle: Bundle, report: Report) -> Report:
+    """Write a planned bundle; where nobody settled a conflict, nothing, and raises ``ConflictError`` that names all."""
+    problems = [
+        problem for change in report.changes if change.action == "conflict" for problem in _told(report.folder, change)
+    ]
+    if problems:
+        raise ConflictError(*problems)
     lock = Lock(__version__, bundle.today, bundle.loaded.tree, _digests(bundle.files))
-    write_changes(Path(report.folder), changes, lock)
-    return report._replace(changes=changes)
+    write_changes(Path(report.folder), report.changes, lock, bundle.files)
+    return report
+
+
+def _told(folder: str, change: Change) -> Iterator[Problem]:
+    """Say of each place of a conflict what stands on both sides."""
+    at = str(Path(folder, change.path))
+    if not change.conflicts:
+        mend = "move it aside; or take --conflict=ours to keep it, --conflict=theirs to have it written over"
+        yield Problem(at, change.note, mend, "conflict")
+    for place in change.conflicts:
+        mend = "change it to what is right; or take --conflict=markers, ours (yours) or theirs (the spec's)"
+        what = f"you have {_quoted(place.disk)}, and the spec now makes it {_quoted(place.new)}"
+        if place.disk == place.new:
+            what = "your lines and the spec's fit together, and would not mean what either of them says"
+        yield Problem(at, what, mend, "conflict", place.line, 1 if place.line else 0, place.where)
+
+
+def _quoted(text: str) -> str:
+    """Cite a side of a conflict, in one line and not at length."""
+    first = " / ".join(line.strip() for line in text.splitlines() if line.strip())
+    return f'"{first[:_CITED]}{"..." if len(first) > _CITED else ""}"' if first else "nothing"
 
 
 class Options(NamedTuple):
@@ -106,7 +176,7 @@ class Options(NamedTuple):
     assignments: tuple[str, ...] = ()
     today: str = ""
     write: bool = True
-    overwrite: bool = False
+    resolve: Resolve = "refuse"
 
 
 def generate_each(renderer: Renderer, specs: Sequence[Path], options: Options) -> Iterator[Report | UserError]:
@@ -125,8 +195,9 @@ def generate_each(renderer: Renderer, specs: Sequence[Path], options: Options) -
 
 
 def _generate(renderer: Renderer, loaded: Loaded, folder: Path, options: Options) -> Report:
-    bundle, report = plan_folder(renderer, loaded, folder, options.today)
-    return write_folder(bundle, report, overwrite=options.overwrite) if options.write else report
+    (finish_run if options.write else refuse_unfinished)(folder)
+    bundle, report = plan_folder(renderer, loaded, folder, options.today, options.resolve)
+    return write_folder(bundle, report) if options.write else report
 
 
 def _refuse_taken(folder: Path, spec: Path, taken: set[Path]) -> None:

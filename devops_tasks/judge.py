@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from devops_tasks.checks.verdict import Bundle, Exists, Shell, Undecided, judge_bundle, severity
-from devops_tasks.disk import check_folder, read_bundle, read_lock
+from devops_tasks.disk import check_folder, read_bundle, read_lock, refuse_unfinished
 from devops_tasks.errors import Problem, UserError
 from devops_tasks.lock import PATH, Lock
 from devops_tasks.plan import plan_bundle
@@ -52,6 +52,7 @@ def _count(number: int, word: str) -> str:
 def judge_folder(folder: Path) -> Judgement:
     """Judge the bundle in a folder; raises ``UserError`` where there is none, or its lock cannot be read."""
     check_folder(folder)
+    refuse_unfinished(folder)
     lock = read_lock(folder) if folder.is_dir() else None
     if lock is None:
         mend = "name the folder of a bundle, or make one with devops-tasks generate"

@@ -1,10 +1,11 @@
-"""The lock: what was written last time, from what, by which version.
+"""The lock: what was generated last time, from what, by which version; and beside it the generated texts themselves.
 
-Lives here: the value, and its text. Must not: touching disk, deciding what to write.
+Lives here: the values, and how they are written down. Must not: touching disk, deciding what to write.
 """
 
 import json
 import re
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from devops_tasks.units import parse_date
 
 FOLDER = ".devops-tasks"
 PATH = f"{FOLDER}/lock.json"
+BASE = f"{FOLDER}/base"
+"""Where the texts lie that a later run merges with, all in one file: docs/decisions/0014-texts-of-last-time.md."""
 FORMAT = 1
 _DEPTH = 3
 _ENCODE = json.JSONEncoder(ensure_ascii=False).encode  # with an indent it would be ten times as slow
@@ -69,9 +72,34 @@ def _check(lock: Lock) -> None:
         raise ValueError
 
 
+def base_bytes(files: Mapping[str, str]) -> bytes:
+    """Write texts down one behind the other, each after its path, with a NUL after both.
+
+    The NUL keeps Git from changing line ends and from showing the texts twice in a diff, and grep from finding
+    everything a second time.
+    """
+    return "".join(f"{path}\0{text}\0" for path, text in files.items()).encode()
+
+
+def parse_base(content: bytes, lock: Lock) -> dict[str, str]:
+    """Read the texts whose digests the lock knows; what is damaged is left out."""
+    parts = content.split(b"\0")
+    pairs = zip(parts[::2], parts[1::2], strict=False)
+    return {
+        path.decode("utf-8", "replace"): text.decode()
+        for path, text in pairs
+        if lock.files.get(path.decode("utf-8", "replace")) == digest(text)
+    }
+
+
 def _is_inside(path: str) -> bool:
     steps = path.split("/")
-    return path != PATH and path.isprintable() and "\\" not in path and not {"", ".", ".."} & set(steps)
+    return (
+        not path.startswith(f"{FOLDER}/")
+        and path.isprintable()
+        and "\\" not in path
+        and not {"", ".", ".."} & set(steps)
+    )
 
 
 def _is_digest(value: str) -> bool:

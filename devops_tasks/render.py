@@ -7,7 +7,7 @@ and the parts of files that the document shows. Must not: arithmetic, decisions,
 import marshal
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,10 +112,14 @@ class Renderer:
             if name != f"{DOCUMENT}.j2" and not _set_apart(name):
                 files.update(self._expand(name, plan))
         if f"{DOCUMENT}.j2" in self.names:
-            shown = {**plan, "files": sorted(files), "show": _shower(files)}
-            files.update(self._expand(f"{DOCUMENT}.j2", shown))
+            files.update(self.render_document(plan, files))
         self.templates.keep()
         return dict(sorted(files.items()))
+
+    def render_document(self, plan: Mapping[str, Any], files: Files, edited: Collection[str] = ()) -> Files:
+        """Render the document, which shows the other files as they are given; in ``edited`` ones a line may be gone."""
+        shown = {**plan, "files": sorted(files.keys() - {DOCUMENT}), "show": _shower(files, edited)}
+        return dict(self._expand(f"{DOCUMENT}.j2", shown))
 
     def render_folder(self, folder: str, plan: Mapping[str, Any]) -> Files:
         """Render the templates of one folder that the tree leaves out, such as ``_new``; paths begin inside it."""
@@ -167,11 +171,12 @@ def _nonblank(path: str, text: str) -> Iterator[tuple[str, str]]:
         yield path, text.strip("\n") + "\n"
 
 
-def _shower(files: Files) -> Callable[..., dict[str, Data]]:
+def _shower(files: Files, edited: Collection[str]) -> Callable[..., dict[str, Data]]:
     def show(path: str, start: str = "") -> dict[str, Any]:
         """Give a file as the document shows it: whole, or its telling part that begins at the line ``start``."""
         text = files[path]
-        shown = excerpt(text, start)
+        found = path not in edited or any(line.strip().startswith(start) for line in text.splitlines())
+        shown = excerpt(text, start if found else "")
         language = _LANGUAGES.get(path.rpartition(".")[2], "text")
         return {"path": path, "text": shown.rstrip("\n"), "whole": shown == text, "language": language}
 

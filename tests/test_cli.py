@@ -60,17 +60,73 @@ def test_check_is_quiet_when_nothing_would_change(spec: Path) -> None:
 def test_results_can_be_read_by_a_program(spec: Path) -> None:
     told = json.loads(_run("generate", spec, "--json").stdout)
     assert [bundle["folder"] for bundle in told["bundles"]] == [str(spec.parent)]
-    assert {"path": "tasks.md", "action": "create"} in told["bundles"][0]["changes"]
+    created = {"path": "tasks.md", "action": "create", "note": None, "conflicts": []}
+    assert created in told["bundles"][0]["changes"]
     assert told["errors"] == []
 
 
-def test_an_edited_file_ends_with_code_one_and_its_name(spec: Path) -> None:
+def _edit(spec: Path) -> str:
+    """Change the sprint's line in the document by hand; give the whole document."""
+    document = spec.parent / "tasks.md"
+    text = document.read_text("utf-8").replace("**Sprint:** 24", "**Sprint:** 24b")
+    document.write_text(text, "utf-8")
+    return text
+
+
+def test_an_edit_is_kept_and_named(spec: Path) -> None:
     _run("generate", spec)
-    (spec.parent / "tasks.md").write_text("mine")
+    text = _edit(spec)
     done = _run("generate", spec)
+    assert (done.returncode, done.stdout) == (0, f"keep      {spec.parent}/tasks.md (edited by hand)\n")
+    assert (spec.parent / "tasks.md").read_text("utf-8") == text
+    assert _run("generate", spec, "--check").returncode == 0, "an edit is no drift"
+
+
+def test_a_conflict_ends_with_code_one_and_its_place_and_writes_nothing(spec: Path) -> None:
+    _run("generate", spec)
+    text = _edit(spec)
+    done = _run("generate", spec, "--set", "sprint.name=25")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"{spec.parent}/tasks.md: differs from what was generated (keep your edit")
-    assert _run("generate", spec, "--force").returncode == 0
+    assert done.stderr.startswith(f"{spec.parent}/tasks.md:6:1: DevOps Tasks: ")
+    assert '"**Sprint:** 24b (dates *to be decided*)"' in done.stderr
+    assert (spec.parent / "tasks.md").read_text("utf-8") == text
+
+
+def test_a_conflict_can_be_read_by_a_program(spec: Path) -> None:
+    _run("generate", spec)
+    _edit(spec)
+    done = _run("generate", spec, "--set", "sprint.name=25", "--dry-run", "--json")
+    (change,) = [each for each in json.loads(done.stdout)["bundles"][0]["changes"] if each["action"] == "conflict"]
+    assert (done.returncode, change["path"]) == (1, "tasks.md")
+    (place,) = change["conflicts"]
+    assert (place["line"], place["disk"], place["new"]) == (
+        6, "**Sprint:** 24b (dates *to be decided*)  \n", "**Sprint:** 25 (dates *to be decided*)  \n",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("option", "code", "sprint"),
+    [
+        (["--conflict=ours"], 0, "24b"),
+        (["--conflict=theirs"], 0, "25"),
+        (["--conflict=markers"], 1, "24b"),
+        (["--force"], 0, "25"),
+    ],
+    ids=lambda value: str(value[0]) if isinstance(value, list) else None,
+)
+def test_an_option_says_what_stands_at_a_conflict(spec: Path, option: list[str], code: int, sprint: str) -> None:
+    _run("generate", spec)
+    _edit(spec)
+    done = _run("generate", spec, "--set", "sprint.name=25", *option)
+    text = (spec.parent / "tasks.md").read_text("utf-8")
+    assert (done.returncode, text.count("<<<<<<< on disk\n")) == (code, int("--conflict=markers" in option))
+    assert f"**Sprint:** {sprint} (" in text
+
+
+def test_another_word_for_what_to_do_is_refused(spec: Path) -> None:
+    done = _run("generate", spec, "--conflict=mine")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "--conflict: there is no 'mine' (write markers, ours or theirs)\n"
 
 
 def test_bad_input_names_every_place_and_writes_nothing(spec: Path) -> None:

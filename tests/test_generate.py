@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from devops_tasks import __version__
 from devops_tasks.disk import read_lock
 from devops_tasks.errors import ConflictError, UserError
 from devops_tasks.generate import Report, folder_of, plan_folder, write_folder
+from devops_tasks.merge import DELETED, QUIET, Resolve
 from devops_tasks.render import Renderer, templates_folder
 from devops_tasks.specfile import load_spec, override, parse_spec, read_spec
 from tests.specs import MINIMAL
@@ -14,9 +16,9 @@ from tests.specs import MINIMAL
 RENDERER = Renderer(templates_folder())
 
 
-def _run(folder: Path, *assignments: str, today: str = "", overwrite: bool = False) -> Report:
+def _run(folder: Path, *assignments: str, today: str = "", resolve: Resolve = "refuse") -> Report:
     loaded = load_spec(override(parse_spec(MINIMAL, "spec.yaml"), assignments))
-    return write_folder(*plan_folder(RENDERER, loaded, folder, today), overwrite=overwrite)
+    return write_folder(*plan_folder(RENDERER, loaded, folder, today, resolve))
 
 
 def _actions(report: Report) -> set[str]:
@@ -32,7 +34,7 @@ def test_a_first_run_creates_every_file_and_the_lock_knows_the_spec(tmp_path: Pa
     lock = read_lock(tmp_path)
     assert lock is not None
     assert lock.spec == load_spec(parse_spec(MINIMAL, "spec.yaml")).tree
-    assert set(_tree(tmp_path)) == {*lock.files, ".devops-tasks/lock.json"}
+    assert set(_tree(tmp_path)) == {*lock.files, ".devops-tasks/base", ".devops-tasks/lock.json"}
 
 
 def test_a_second_run_changes_no_byte(tmp_path: Path) -> None:
@@ -49,19 +51,108 @@ def test_a_changed_spec_updates_what_nobody_edited(tmp_path: Path) -> None:
     assert b"**Sprint:** 25" in (tmp_path / "tasks.md").read_bytes()
 
 
-def test_an_edited_file_is_a_conflict_that_writes_nothing(tmp_path: Path) -> None:
+def _edit(place: Path, old: str, new: str) -> None:
+    text = place.read_text("utf-8")
+    assert old in text
+    place.write_text(text.replace(old, new, 1), "utf-8")
+
+
+def test_what_both_changed_is_a_conflict_that_writes_nothing(tmp_path: Path) -> None:
     _run(tmp_path)
-    (tmp_path / "tasks.md").write_text("my own words")
+    _edit(tmp_path / "tasks.md", "**Sprint:** 24", "**Sprint:** 24b")
     before = _tree(tmp_path)
-    with pytest.raises(ConflictError, match=r"/tasks\.md: differs from what was generated"):
-        _run(tmp_path, "sprint.name=25")
+    with pytest.raises(ConflictError) as caught:
+        _run(tmp_path, "sprint.name=25", "sprint.starts=2026-12-01", "sprint.ends=2026-12-14")
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.line, problem.key) == (f"{tmp_path}/tasks.md", 6, "DevOps Tasks: Saved Reports")
+    assert problem.what == (
+        'you have "**Sprint:** 24b (dates *to be decided*)", '
+        'and the spec now makes it "**Sprint:** 25 (2026-12-01 to 2026-12-14)"'
+    )
     assert _tree(tmp_path) == before
+
+
+def test_an_edit_stays_while_the_spec_goes_on(tmp_path: Path) -> None:
+    _run(tmp_path)
+    _edit(tmp_path / "tasks.md", "- [ ] **[DO-002]**", "- [x] **[DO-002]**")
+    _edit(tmp_path / "monitoring/alert-rules.yml", "# ", "# mine: ")
+    report = _run(tmp_path, "sprint.name=25", "alerts=[{metric: latency_p95, for: 9m}]")
+    assert {change.path: change.action for change in report.changes}["tasks.md"] == "merge"
+    text = (tmp_path / "tasks.md").read_text("utf-8")
+    assert "**Sprint:** 25" in text
+    assert "- [x] **[DO-002]**" in text
+    rules = (tmp_path / "monitoring/alert-rules.yml").read_text("utf-8")
+    assert "# mine: " in rules
+    assert "for: 9m" in rules
+
+
+def test_the_document_shows_a_file_as_somebody_edited_it(tmp_path: Path) -> None:
+    _run(tmp_path)
+    _edit(tmp_path / "scaling/hpa.yml", "minReplicas: 3", "minReplicas: 4")
+    assert "minReplicas: 4" not in (tmp_path / "tasks.md").read_text("utf-8")
+    report = _run(tmp_path)
+    assert {change.path for change in report.changes if change.action not in QUIET} == {"tasks.md"}
+    assert "minReplicas: 4" in (tmp_path / "tasks.md").read_text("utf-8")
+    assert _run(tmp_path).differs is False
+
+
+def test_the_document_shows_the_beginning_of_a_file_that_lost_its_telling_part(tmp_path: Path) -> None:
+    _run(tmp_path)
+    rules = tmp_path / "monitoring/alert-rules.yml"
+    rules.write_text("groups: []\n" + "# mine\n" * 100, "utf-8")
+    _run(tmp_path)
+    assert "```yaml\ngroups: []\n# mine\n" in (tmp_path / "tasks.md").read_text("utf-8")
+
+
+def test_a_deleted_file_stays_deleted(tmp_path: Path) -> None:
+    _run(tmp_path)
+    (tmp_path / "scaling/hpa.yml").unlink()
+    report = _run(tmp_path, "sprint.name=25")
+    assert [change.path for change in report.changes if change.note == DELETED] == ["scaling/hpa.yml"]
+    assert not (tmp_path / "scaling/hpa.yml").exists()
+    _run(tmp_path, resolve="force")
+    assert (tmp_path / "scaling/hpa.yml").exists()
+
+
+def test_a_bundle_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    _run(tmp_path)
+    _edit(tmp_path / ".devops-tasks/lock.json", f'"version": "{__version__}"', '"version": "99.0.0"')
+    with pytest.raises(UserError, match=rf"was made by version 99\.0\.0, and this is {__version__}"):
+        _run(tmp_path)
+
+
+def test_a_bundle_of_an_older_version_is_merged_like_any_other(tmp_path: Path) -> None:
+    _run(tmp_path)
+    _edit(tmp_path / ".devops-tasks/lock.json", f'"version": "{__version__}"', '"version": "0.0.1"')
+    _edit(tmp_path / "tasks.md", "- [ ] **[DO-002]**", "- [x] **[DO-002]**")
+    _run(tmp_path, "sprint.name=25")
+    assert "- [x] **[DO-002]**" in (tmp_path / "tasks.md").read_text("utf-8")
+    last = read_lock(tmp_path)
+    assert last is not None
+    assert last.version == __version__
+
+
+def test_without_the_texts_of_last_time_an_edit_is_a_conflict_and_is_kept_on_request(tmp_path: Path) -> None:
+    _run(tmp_path)
+    (tmp_path / ".devops-tasks/base").write_bytes(b"damaged")
+    _edit(tmp_path / "tasks.md", "- [ ] **[DO-002]**", "- [x] **[DO-002]**")
+    with pytest.raises(ConflictError, match="nothing is known of what was generated"):
+        _run(tmp_path, "sprint.name=25")
+    assert _actions(_run(tmp_path, "sprint.name=25", resolve="ours")) <= {"keep", "update", "unchanged"}
+    assert "**Sprint:** 24" in (tmp_path / "tasks.md").read_text("utf-8")
+
+
+def test_a_run_that_changes_nothing_writes_nothing(tmp_path: Path) -> None:
+    _run(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    _run(tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
 def test_force_writes_over_an_edit(tmp_path: Path) -> None:
     _run(tmp_path)
     (tmp_path / "tasks.md").write_text("my own words")
-    _run(tmp_path, overwrite=True)
+    _run(tmp_path, resolve="force")
     assert b"my own words" not in (tmp_path / "tasks.md").read_bytes()
 
 

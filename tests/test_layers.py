@@ -69,7 +69,7 @@ HOMES = {
     "questionary": {"wizard"},
     "typer": {"cli"},
     "promql_parser": {"promql"},
-    "yaml": {"specfile", "specedit", "checks"},
+    "yaml": {"specfile", "specedit", "checks", "merge"},
     # Everything else is a pure function on values: no files, no environment.
     "glob": FILES,
     "os": FILES | {"__main__"},  # which leaves by it

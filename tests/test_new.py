@@ -253,7 +253,7 @@ def test_json_lists_what_was_made(tmp_path: Path) -> None:
     assert done.returncode == 0
     (bundle,) = json.loads(done.stdout)["bundles"]
     assert bundle["folder"] == "feature"
-    assert {"path": "requirements.md", "action": "create"} in bundle["changes"]
+    assert {"path": "requirements.md", "action": "create", "note": None, "conflicts": []} in bundle["changes"]
 
 
 def test_the_date_that_is_given_is_in_the_document(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ UNPRIVILEGED_USER = "nobody"
 
 DEBIAN_PACKAGE_OF = {
     "amtool": "prometheus-alertmanager",
+    "diff3": "diffutils",
     "initdb": "postgresql",
     "node": "nodejs npm",
     "pg_dump": "postgresql",

@@ -1,0 +1,201 @@
+"""Three versions of a YAML or JSON text to one, by what it means: keys of maps, named items of lists, documents.
+
+Lines lie about such a text: a change can land in the item that now stands where another one stood, and two additions
+can make one key twice. So the values are merged too, and a text is taken only when it means just that.
+Must not: knowing what keys mean.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from devops_tasks.merge.sequences import chunks, merge_order
+from devops_tasks.merge.texts import Conflict, Merged, Policy, merge_finely, merge_lines, settle, split
+
+Value = Any
+"""Maps, lists and scalars; scalars of YAML are texts as they were written, so that ``1.30`` is not ``1.3``."""
+
+Map = Mapping[str, Value]
+
+Parse = Callable[[str], Value]
+
+_NAMES = ("alert", "record", "name", "job_name", "uid", "id", "key", "title")
+"""The keys that name an item of a list, the more telling first."""
+
+
+class _Missing:
+    """What is not there on one of the sides."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+_MISSING = _Missing()
+
+
+def parse_yaml(text: str) -> Value:
+    """Read all documents of a text by name, scalars as text; raises ``ValueError`` for no YAML, or one with aliases."""
+    loader = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, loader)):
+            msg = "aliases stand for what is written elsewhere"
+            raise ValueError(msg)
+        return _by_name(list(yaml.load_all(text, loader)))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+
+
+def _by_name(documents: Sequence[Value]) -> Map:
+    """Name the documents of a text: objects as their cluster does, others by number, and one alone by nothing."""
+    if len(documents) == 1 and not _document_name(documents[0]):
+        return {"": documents[0]}
+    named: dict[str, Value] = {}
+    for number, document in enumerate(documents, start=1):
+        name = _document_name(document)
+        named[name if name and name not in named else f"document {number}"] = document
+    return named
+
+
+def parse_json(text: str) -> Value:
+    """Read a JSON text; raises ``ValueError`` for what is none."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError(str(error)) from None
+
+
+def merge_yaml(last: str, disk: str, new: str, policy: Policy = "markers") -> Merged:
+    """Merge YAML by its structure, keeping comments and the order of lines."""
+    return _merge_text(last, disk, new, policy, parse_yaml)
+
+
+def merge_json(last: str, disk: str, new: str, policy: Policy = "markers") -> Merged:
+    """Merge JSON by its structure; where no lines of the three say it, it is printed anew."""
+    merged = _merge_text(last, disk, new, policy, parse_json)
+    if merged.conflicts and all(conflict.line for conflict in merged.conflicts):  # only the lines disagree
+        try:
+            value = _Values("ours").merge(*map(parse_json, (last, disk, new)))
+        except ValueError:
+            return merged
+        return Merged(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    return merged
+
+
+def _merge_text(last: str, disk: str, new: str, policy: Policy, parse: Parse) -> Merged:
+    coarse = merge_lines(last, disk, new, policy)
+    values = _Values(policy)
+    try:
+        value = values.merge(*map(parse, (last, disk, new)))
+    except ValueError:
+        return coarse  # somebody's text is broken: lines are all that is left
+    texts = (coarse.text, _fine(last, disk, new, policy), disk, new)
+    found = next((text for text in texts if _means(text, value, parse)), None)
+    if values.conflicts:
+        return Merged(coarse.text if found is None or policy == "markers" else found, tuple(values.conflicts))
+    if found is not None:
+        return Merged(found)
+    return coarse if coarse.conflicts else Merged(coarse.text, (Conflict("its structure", "", "", 1),))
+
+
+def _fine(last: str, disk: str, new: str, policy: Policy) -> str:
+    return "".join(settle(merge_finely(split(last), split(disk), split(new)), policy))
+
+
+def _means(text: str, value: Value, parse: Parse) -> bool:
+    try:
+        return bool(parse(text) == value) and not _twice(text, parse)
+    except ValueError:
+        return False
+
+
+def _twice(text: str, parse: Parse) -> bool:
+    """Say whether a key stands twice in one map, which parsers pass over in silence."""
+    if parse is parse_json:
+        pairs: list[bool] = []
+        json.loads(text, object_pairs_hook=lambda each: pairs.append(len(dict(each)) != len(each)))
+        return any(pairs)
+    loader = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
+    return any(map(_twice_in, yaml.compose_all(text, loader)))
+
+
+def _twice_in(node: yaml.Node | None) -> bool:
+    if isinstance(node, yaml.MappingNode):
+        keys = Counter(key.value if isinstance(key.value, str) else repr(key.value) for key, _ in node.value)
+        return max(keys.values(), default=0) > 1 or any(_twice_in(value) for _, value in node.value)
+    return isinstance(node, yaml.SequenceNode) and any(_twice_in(item) for item in node.value)
+
+
+class _Values:
+    """One merge of values, and the conflicts that were met on the way."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.conflicts: list[Conflict] = []
+
+    def merge(self, last: Value, disk: Value, new: Value, at: str = "") -> Value:
+        if disk == last:
+            return new
+        if new in (last, disk):
+            return disk
+        kinds = {type(each) for each in (disk, new)}
+        if kinds == {dict}:
+            before = last if isinstance(last, dict) else {}
+            return self._maps(before, disk, new, lambda key: ".".join(filter(None, (at, key))))
+        if kinds == {list}:
+            return self._lists(last if isinstance(last, list) else [], disk, new, at)
+        self.conflicts.append(Conflict(at or "all of it", _shown(disk), _shown(new)))
+        return new if self.policy == "theirs" else disk
+
+    def _maps(self, last: Map, disk: Map, new: Map, path: Callable[[str], str]) -> Map:
+        """Merge what names its parts; ``path`` says how the path to a part is written."""
+        merged = {}
+        for key in merge_order(list(last), list(disk), list(new)):
+            sides = [each.get(key, _MISSING) for each in (last, disk, new)]
+            merged[key] = self.merge(sides[0], sides[1], sides[2], path(key))
+        return {key: value for key, value in merged.items() if value is not _MISSING}
+
+    def _lists(self, last: Sequence[Value], disk: Sequence[Value], new: Sequence[Value], at: str) -> list[Value]:
+        names = _naming(last, disk, new)
+        if names is None:
+            return self._unnamed(last, disk, new, at)
+        one, two, three = (dict(zip(names(each), each, strict=True)) for each in (last, disk, new))
+        return list(self._maps(one, two, three, lambda name: f"{at}[{name}]").values())
+
+    def _unnamed(self, last: Sequence[Value], disk: Sequence[Value], new: Sequence[Value], at: str) -> list[Value]:
+        merged: list[Value] = []
+        texts = [[json.dumps(item, sort_keys=True) for item in each] for each in (last, disk, new)]
+        for chunk in chunks(*texts):
+            settled = chunk.settled
+            if settled is None:
+                self.conflicts.append(Conflict(at or "the list", ", ".join(chunk.disk), ", ".join(chunk.new)))
+                settled = chunk.new if self.policy == "theirs" else chunk.disk
+            merged += map(json.loads, settled)
+        return merged
+
+
+def _naming(*lists: Sequence[Value]) -> Callable[[Sequence[Value]], list[str]] | None:
+    """Find what names the items of three lists, each its own; None where nothing does."""
+    for name in map(_by_key, _NAMES):
+        named = [[name(item) for item in each] for each in lists]
+        if all("" not in each and len(set(each)) == len(each) for each in named):
+            return lambda items, name=name: [name(item) for item in items]  # type: ignore[misc]
+    return None
+
+
+def _by_key(key: str) -> Callable[[Value], str]:
+    return lambda item: str(item.get(key, "")) if isinstance(item, dict) else ""
+
+
+def _document_name(item: Value) -> str:
+    """Name a Kubernetes object as its cluster does: by kind, namespace and name."""
+    if not isinstance(item, dict) or not isinstance(item.get("metadata"), dict) or "kind" not in item:
+        return ""
+    metadata = item["metadata"]
+    return f"{item['kind']} {'/'.join(filter(None, (metadata.get('namespace'), metadata.get('name'))))}"
+
+
+def _shown(value: Value) -> str:
+    return value if isinstance(value, str) else "nothing" if value is _MISSING else json.dumps(value)
