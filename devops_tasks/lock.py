@@ -78,7 +78,7 @@ def base_bytes(files: Mapping[str, str]) -> bytes:
     The NUL keeps Git from changing line ends and from showing the texts twice in a diff, and grep from finding
     everything a second time.
     """
-    return "".join(f"{path}\0{text}\0" for path, text in files.items()).encode()
+    return b"".join(part.encode() + b"\0" for row in files.items() for part in row)
 
 
 def parse_base(content: bytes, lock: Lock) -> dict[str, str]:
