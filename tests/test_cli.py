@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_check_is_quiet_when_nothing_would_change(spec: Path) -> None:
 def test_results_can_be_read_by_a_program(spec: Path) -> None:
     told = json.loads(_run("generate", spec, "--json").stdout)
     assert [bundle["folder"] for bundle in told["bundles"]] == [str(spec.parent)]
-    created = {"path": "tasks.md", "action": "create", "note": None, "conflicts": []}
+    created: dict[str, Any] = {"path": "tasks.md", "action": "create", "note": None, "conflicts": []}
     assert created in told["bundles"][0]["changes"]
     assert told["errors"] == []
 

@@ -24,7 +24,7 @@ from devops_tasks.checks.codes import severity
 from devops_tasks.errors import UserError
 from devops_tasks.fields import CONTROL, Entries, Kind, Listing, Shape
 from devops_tasks.judge import judge_folder
-from devops_tasks.lock import PATH as LOCK, digest, parse_lock
+from devops_tasks.lock import BASE, PATH as LOCK, digest, parse_lock
 from devops_tasks.spec import SPEC
 from devops_tasks.specfile import load_spec, override, read_spec
 from tests import mutations
@@ -66,6 +66,7 @@ def check_bundle(folder: Path) -> None:
     """Hold what was written: exactly the files that the lock names, and nothing that `check` calls an error."""
     files = {path: content for path, content in contents(folder).items() if content is not None}
     lock = json.loads(files.pop(LOCK))
+    del files[BASE]
     assert {path: digest(content) for path, content in files.items()} == lock["files"]
     assert [str(problem) for problem in judge_folder(folder).problems if severity(problem) == "error"] == []
 

@@ -54,6 +54,7 @@ _KEPT: dict[str, Tree] = {
     "platform.ingress_namespace": MISSING,
     "contacts.webhook": MISSING,
     "services[].latency_buckets": MISSING,
+    "services[].metric_names.duration": "latency_seconds",
     "services[].needs": MISSING,
     "services[].secrets": MISSING,
     "tasks[].skip": MISSING,
