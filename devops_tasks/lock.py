@@ -16,7 +16,7 @@ from devops_tasks.units import parse_date
 FOLDER = ".devops-tasks"
 PATH = f"{FOLDER}/lock.json"
 BASE = f"{FOLDER}/base"
-"""Where the texts lie that a later run merges with, all in one file: docs/decisions/0014-texts-of-last-time.md."""
+"""Where the texts lie that a later run merges with, all in one file: docs/decisions/0016-texts-of-last-time.md."""
 FORMAT = 1
 _DEPTH = 3
 _ENCODE = json.JSONEncoder(ensure_ascii=False).encode  # with an indent it would be ten times as slow
