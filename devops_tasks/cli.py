@@ -7,7 +7,7 @@ import gc
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -193,7 +193,8 @@ def init(
     decision = decide(Errand(file, known, _renderer, today, defaults, plain, no_input))
     if decision.what in {"write", "spec"}:
         raise typer.Exit(_carry_out(decision, today))
-    print(shown(decision.farewell), file=sys.stderr)
+    with suppress(OSError):  # the terminal may be gone
+        print(shown(decision.farewell), file=sys.stderr)
     raise typer.Exit(130 if decision.what == "stopped" else 0)
 
 
@@ -203,9 +204,12 @@ def _known(source: Path | None, assignments: tuple[str, ...]) -> dict[str, Any]:
     if not assignments:
         return answers
     from devops_tasks.fields import prune
-    from devops_tasks.specfile import Source, override
+    from devops_tasks.specfile import Source, override, refuse
+    from devops_tasks.wizard import misread
 
-    return dict(prune(override(Source("--set", answers, {}), assignments).tree))
+    given = override(Source("--set", answers, {}), assignments)
+    refuse(given, misread(given.tree))
+    return dict(prune(given.tree))
 
 
 def _import(document: Path) -> "Imported":

@@ -149,8 +149,9 @@ def test_a_label_is_known_in_every_style() -> None:
     [
         "## Riskiest Assumption\n\n**Owner:** Dana\n",
         "## Hypothesis\n\nThe following is our hypothesis.\n",
+        "## Primary Metric\n\n**Owner:** Dana\n",
         "## Feature\n\nA page that shows reports.\n",
-        "## Security\n\n- **Type:** OAuth\n- **Start:** now\n",
+        "## Security\n\n- **Type:** OAuth\n- **Starts:** 2026-12-01\n",
         "We talked to 7 users; 40% were unhappy, and p95 was 900ms.\n",
         "**Primary Metric:** 15-20% increase in orders\n",
         "**Sprint dates:** 01/12/2026 to 14/12/2026\n",
@@ -167,6 +168,20 @@ def test_what_says_nothing_certain_becomes_no_answer(text: str) -> None:
 def test_no_document_ends_in_a_fault(text: str) -> None:
     for note in import_document(text).notes:
         assert note.line >= 1
+
+
+def test_a_label_or_heading_reaches_as_far_as_its_section() -> None:
+    sections = (
+        "### Guardrails",
+        "- Errors below 2%",
+        "### Notes",
+        "- p95 < 3s",
+        "**Primary Metric:** Orders +5%",
+        "- p95",
+    )
+    found = import_document("\n\n".join(sections))
+    assert [note.line for note in found.notes] == [3, 9, 9]
+    assert found.answers["rollback"] == {"criteria": [{"metric": "error_ratio", "above": "2%"}]}
 
 
 def test_wrapped_lines_are_one_statement_with_the_line_that_it_begins_in() -> None:

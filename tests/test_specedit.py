@@ -64,6 +64,10 @@ def difference(text: str, *assignments: str) -> list[str]:
             '-sprint: {name: "24", capacity: 20}  # two weeks',
             '+sprint: {name: "25", capacity: 20}  # two weeks',
         ]),
+        (["sprint.name=Winter, late"], [
+            '-sprint: {name: "24", capacity: 20}  # two weeks',
+            '+sprint: {name: "Winter, late", capacity: 20}  # two weeks',
+        ]),
         (["sprint.starts=2026-12-01"], [
             '-sprint: {name: "24", capacity: 20}  # two weeks',
             '+sprint: {name: "24", capacity: 20, starts: 2026-12-01}  # two weeks',
@@ -75,6 +79,13 @@ def difference(text: str, *assignments: str) -> list[str]:
 )  # fmt: skip
 def test_only_the_changed_line_is_another(assignments: list[str], expected: list[str]) -> None:
     assert sorted(difference(TEXT, *assignments)) == sorted(expected)
+
+
+def test_a_block_of_text_is_replaced_and_what_stands_behind_it_stays() -> None:
+    text = "experiment:\n  hypothesis: |\n    One\n    two\n\n  # why\n  power: 80%\n"
+    assert difference(text, "experiment.hypothesis=Three") == [
+        *("-  hypothesis: |", "-    One", "-    two", "+  hypothesis: Three"),
+    ]
 
 
 def test_a_service_that_goes_leaves_the_others_with_their_comments() -> None:

@@ -297,9 +297,12 @@ def test_stopping_before_the_first_answer_says_how_to_begin_again(room: Room, ke
     assert (files(room.work), drafts(room)) == ({}, [])
 
 
+CLOSED = "the window"
+
+
 @pytest.mark.parametrize(
     ("stops", "at"),
-    [(CTRL_C, 3), (CTRL_D, 6), (signal.SIGHUP, 8), (signal.SIGTERM, 12), (signal.SIGKILL, 17)],
+    [(CTRL_C, 3), (CTRL_D, 6), (CLOSED, 8), (signal.SIGTERM, 12), (signal.SIGKILL, 17)],
     ids=["Ctrl-C at a text", "Ctrl-D at a choice", "a closed terminal", "a request to end", "a kill at the review"],
 )
 def test_the_same_command_goes_on_where_the_last_one_stopped(room: Room, stops: str | signal.Signals, at: int) -> None:
@@ -307,12 +310,15 @@ def test_the_same_command_goes_on_where_the_last_one_stopped(room: Room, stops: 
     for question, text in QUICK[:at]:
         person.answers(question, text)
     person.sees(QUICK[at][0] if at < len(QUICK) else REVIEW)
-    if isinstance(stops, str):
+    if stops == CLOSED:
+        person.child.close()
+        assert person.child.exitstatus == 130
+    elif isinstance(stops, str):
         person.child.send(stops)
     else:
         person.stop(stops)
-    code, told = person.end()
-    if stops != signal.SIGKILL:
+    code, told = (130, "") if stops == CLOSED else person.end()
+    if stops not in {CLOSED, signal.SIGKILL}:
         assert code == 130
         assert told.endswith("stopped; your answers are kept, go on with: devops-tasks init devops-tasks.yaml")
     assert files(room.work) == {}
@@ -419,6 +425,21 @@ def test_what_a_document_says_is_taken_and_only_the_rest_is_asked(room: Room) ->
         {"metric": "error_ratio", "above": "3%"},
         {"metric": "latency_p95", "above": "500ms"},
     ]
+
+
+def test_a_value_that_cannot_be_read_is_told_where_it_was_written(room: Room) -> None:
+    done = run(room.folder, "init", *ANSWERED, "--set=sprint.starts=soon")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "--set sprint.starts: sprint.starts: expected a date such as 2026-12-01, found 'soon'\n",
+    )
+    room.work.mkdir()
+    (room.work / "devops-tasks.yaml").write_text(f"{MINIMAL}delivery:\n  pause: soon\n", "utf-8")
+    person = room("init")
+    person.chooses("is there already", "edit it")
+    code, told = person.end()
+    assert code == 2
+    assert "devops-tasks.yaml:12:3: delivery.pause: expected a duration" in told
 
 
 # Plain, and without colour

@@ -26,7 +26,7 @@ REVIEW = Place("review")
 
 def look(answers: Tree) -> Outlook:
     """Say of the answers only what is wrong with them."""
-    return Outlook(tuple(map(str, load_faults(answers))), files=(("a.yml", "x\n" * 70),))
+    return Outlook(tuple(map(str, load_faults(answers))), files=(("a.yml", "x\n" * 70), ("b.yml", "x\n" * 60)))
 
 
 def screen(state: State) -> Screen:
@@ -108,6 +108,7 @@ def test_an_answer_that_is_the_default_is_not_kept_so_that_it_follows() -> None:
     assert state.answers == ANSWERS
     renamed = walk(state._replace(place=Place("key", ("feature", "name"))), "Other")
     assert "services[0].name follows: saved-reports-api -> other-api" in renamed.notes
+    assert walk(begin({}), "Other").notes == ()  # nobody has seen another one
 
 
 def test_a_wrong_choice_stays_at_its_question_and_says_why() -> None:
@@ -182,6 +183,16 @@ def test_only_what_is_open_is_asked_after_an_import() -> None:
         assert field
         state = step(state, Reply(str(field.sample) if field.required else ""))
     assert asked == ["engineer", "ends", "capacity", "hypothesis", "name", "target", "name", "kind"]
+
+
+def test_a_key_of_an_item_that_is_there_is_asked_alone() -> None:
+    menu = Place("menu", ("services", 0), detour=True)
+    assert walk(State(ANSWERS, menu, (REVIEW,)), "name", "other-api").place == menu
+
+
+def test_a_file_that_ends_with_a_page_has_no_empty_one() -> None:
+    state = State(ANSWERS, Place("file", ("b.yml", 1)), (REVIEW,))
+    assert [option.value for option in screen(state).options] == [""]
 
 
 def test_a_file_is_shown_page_by_page() -> None:

@@ -16,7 +16,7 @@ from devops_tasks.disk import check_free
 from devops_tasks.errors import Problem, UserError, key_text
 from devops_tasks.fields import Tree, prune
 from devops_tasks.spec import SPEC
-from devops_tasks.wizard.answers import leaves, missing, overlay
+from devops_tasks.wizard.answers import leaves, misread, missing, overlay
 from devops_tasks.wizard.draft import Draft, draft_of
 from devops_tasks.wizard.flow import Look, Outlook, Reply, State, begin, screen_of, step
 from devops_tasks.wizard.questions import GROUPS, Option, Screen, quick_keys
@@ -24,7 +24,7 @@ from devops_tasks.wizard.questions import GROUPS, Option, Screen, quick_keys
 if TYPE_CHECKING:
     from devops_tasks.render import Renderer
 
-__all__ = ["Decision", "Errand", "decide"]
+__all__ = ["Decision", "Errand", "decide", "misread"]
 
 
 class Front(Protocol):
@@ -201,11 +201,12 @@ def _judge_name(name: str) -> str:
 
 
 def _existing(file: Path, errand: Errand) -> Decision:
-    from devops_tasks.specfile import read_spec
+    from devops_tasks.specfile import read_spec, refuse
 
     source = read_spec(file)
     if source.problems:
         raise UserError(*source.problems)
+    refuse(source, misread(source.tree))
     return Decision("stopped", file, file.read_bytes(), overlay(prune(source.tree), errand.known))
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from devops_tasks.defaults import complete
-from devops_tasks.errors import KeyPath, Problem, UserError, key_text
-from devops_tasks.fields import Field, Kind, Listing, Nested, Shape, Tree, shape_at, value_at
+from devops_tasks.errors import Fault, KeyPath, Problem, UserError, key_text
+from devops_tasks.fields import Builder, Field, Kind, Listing, Nested, Shape, Tree, shape_at, value_at
 from devops_tasks.spec import SPEC
 from devops_tasks.spectext import without
 
@@ -156,6 +156,13 @@ def complaint(answers: Tree, path: KeyPath, text: Tree) -> str:
 def _blank(given: Tree, path: KeyPath) -> str:
     field = next((field for place, field in missing(SPEC, given) if place == path), None)
     return f"expected {field.shape.expected}, not blank" if field and isinstance(field.shape, Kind) else ""
+
+
+def misread(tree: Tree) -> list[Fault]:
+    """List the values of a tree that cannot be read at all: no default can be computed beside them."""
+    builder = Builder()
+    builder.build(SPEC, tree)
+    return [fault for fault in builder.faults if fault.code != _UNASKED]
 
 
 def faults(answers: Tree) -> list[Problem]:
