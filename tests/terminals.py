@@ -45,7 +45,12 @@ class Person:
     @property
     def lines(self) -> list[str]:
         """Give what the screen shows, up to the last line that is not blank."""
-        return "\n".join(line.rstrip() for line in self.screen.display).rstrip().split("\n")
+        written = range(max(self.screen.buffer, default=0) + 1)
+        return "\n".join(map(self._line, written)).rstrip().split("\n")
+
+    def _line(self, number: int) -> str:
+        row = self.screen.buffer[number]
+        return "".join(row[column].data for column in range(max(row, default=-1) + 1)).rstrip()
 
     def read(self) -> bool:
         """Take in what was written; give False at the end."""
@@ -82,10 +87,20 @@ class Person:
     def chooses(self, question: str, option: str) -> None:
         """Wait for a question with options, and move to one of them."""
         self.sees(question)
-        shown = [line.strip(" »") for line in self.asked().split("\n")[1:]]
-        current = next(n for n, line in enumerate(self.asked().split("\n")[1:]) if line.lstrip().startswith("»"))
-        wanted = next(n for n, line in enumerate(shown) if line.startswith(option))
-        self.child.send((DOWN if wanted > current else UP) * abs(wanted - current) + ENTER)
+        end = time.monotonic() + PATIENCE
+        steps = self._steps_to(option)
+        while steps is None:
+            assert self.read(), "\n".join(["it ended instead of offering", option, *self.lines])
+            assert time.monotonic() < end, "\n".join(["never offered", option, *self.lines])
+            steps = self._steps_to(option)
+        self.child.send((DOWN if steps > 0 else UP) * abs(steps) + ENTER)
+
+    def _steps_to(self, option: str) -> int | None:
+        """Count the lines from the pointer down to an option; None while the two are not drawn."""
+        shown = self.asked().split("\n")[1:]
+        current = [number for number, line in enumerate(shown) if line.lstrip().startswith("»")]
+        wanted = [number for number, line in enumerate(shown) if line.strip(" »").startswith(option)]
+        return wanted[0] - current[0] if current and wanted else None
 
     def end(self) -> tuple[int | None, str]:
         """Wait for the end; give the exit code and the last lines of the screen."""

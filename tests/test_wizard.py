@@ -324,7 +324,12 @@ def test_the_same_command_goes_on_where_the_last_one_stopped(room: Room, stops: 
     assert files(room.work) == {}
     assert [stat.S_IMODE(path.stat().st_mode) for path in drafts(room)] == [0o600]
     again = room("init")
-    again.chooses("its answers were kept", "go on with")
+    given = sum(1 for question, text in QUICK[:at] if text)
+    again.chooses("its answers were kept", f"go on with {given} answers")
+    if stops not in {CTRL_C, signal.SIGKILL}:
+        again.answers(QUICK[at][0], CTRL_C)
+        assert again.end()[0] == 130
+        return
     answer_all(again, QUICK[at:])
     again.chooses(REVIEW, "write the spec alone")
     assert again.end()[0] == 0
