@@ -90,7 +90,11 @@ def go_on(folder: Path) -> Iterator[str]:
     yield told(folder, 2, "generate", SPEC)
     change(spec, "enginer:", "engineer:")
     change(folder / "devops/tasks.md", *TICK)
-    yield told(folder, 1, "generate", SPEC)
+    change(spec, 'sprint:\n  name: "24"\n', blocks("yaml")[2])
+    told(folder, 0, "generate", SPEC)
+    document = (folder / "devops/tasks.md").read_text("utf-8")
+    assert TICK[1] in document
+    assert "**Sprint:** 25" in document
 
 
 @pytest.fixture(scope="module")

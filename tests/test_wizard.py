@@ -400,11 +400,11 @@ def test_a_file_of_the_bundle_that_somebody_made_is_told_in_the_review_and_kept(
     (room.work / "tasks.md").write_text("mine", "utf-8")
     person = room("init", *ANSWERED)
     person.sees(REVIEW)
-    assert "1 files to conflict: tasks.md" in "\n".join(person.lines)
+    assert "1 file in conflict with an edit: tasks.md" in "\n".join(person.lines)
     person.chooses(REVIEW, "write the spec and its bundle")
     code, told = person.end()
     assert code == 1
-    assert "tasks.md: differs from what was generated" in told
+    assert "tasks.md: is there already, and nothing is known of what was generated" in told
     assert (room.work / "tasks.md").read_text("utf-8") == "mine"
     assert (room.work / "devops-tasks.yaml").read_text("utf-8") == WRITTEN
 

@@ -21,6 +21,7 @@ from devops_tasks.wizard.answers import load_faults
 from devops_tasks.wizard.flow import Look, Outlook
 
 _COLUMNS = 100
+_WORDS = {"unchanged": "as it would be", "keep": "kept as somebody edited it", "conflict": "in conflict with an edit"}
 
 
 def looking_at(renderer: Renderer, file: Path, today: str) -> Look:
@@ -71,7 +72,8 @@ def _file_lines(report: Report) -> Iterator[str]:
     for change in report.changes:
         actions.setdefault(change.action, []).append(change)
     for action, changes in actions.items():
-        yield from _listed(f"{len(changes)} files to {action}", list(_folders(changes)))
+        files = f"{len(changes)} file{'s'[: len(changes) - 1]}"
+        yield from _listed(f"{files} {_WORDS.get(action, f'to {action}')}", list(_folders(changes)))
 
 
 def _folders(changes: list[Change]) -> Iterator[str]:
