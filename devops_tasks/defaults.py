@@ -228,6 +228,7 @@ def _middle(first: date, last: date) -> date:
 def _operations(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
     scales = any(service["production"]["autoscaling"] != "none" for service in root["services"])
     serves = any(service["kind"] != "worker" for service in root["services"])
+    proven = all(database["hosting"] == "in-cluster" for database in root["databases"])
     rows = (
         (True, "Deploy new version", "As needed", "fully automated"),
         (
@@ -243,7 +244,7 @@ def _operations(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
             "Every 90 days",
             "fully automated" if "tls_issuer" in root["platform"] else "manual",
         ),
-        (bool(root["databases"]), "Backup verification", "Daily", "semi-automated"),
+        (bool(root["databases"]), "Backup verification", "Daily", "fully automated" if proven else "semi-automated"),
         (True, "Security patching", "Monthly", "manual"),
     )
     return [{"task": task, "frequency": often, "level": level} for there, task, often, level in rows if there]

@@ -73,8 +73,11 @@ def _savings(cost: Tree) -> dict[str, Amount]:
 def _database(database: Tree) -> list[tuple[str, Amount]]:
     """Compute what PostgreSQL's documentation advises for a memory, and how long a backup may take."""
     every = _value("duration", database.get("backup", {}).get("every", "6h"))
+    restore = _value("duration", database.get("backup", {}).get("restore_within", "1h"))
     found: list[tuple[str, Amount]] = [
-        ("half of backup.every, at most 6h", ("time", min(every / 2, Fraction(_HOURS_6))))
+        ("half of backup.every, at most 6h", ("time", min(every / 2, Fraction(_HOURS_6)))),
+        ("backup.every, half of it and five minutes", ("time", every * 3 / 2 + 300)),
+        ("backup.restore_within and a quarter of an hour", ("time", restore + 900)),
     ]
     for environment in ("staging", "production"):
         size = database.get(environment, {})

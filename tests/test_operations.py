@@ -145,7 +145,7 @@ def test_a_worker_s_runbook_undoes_the_worker_where_the_script_only_moves_traffi
 
 def test_each_database_is_verified_on_a_server_of_its_own_where_its_dumps_are() -> None:
     page = pages(bundle(BOTH))["backup-verification"]
-    in_bucket, by_hand = page.split("## Does it come back?")[1].split("## Does a dump come back?")
+    in_bucket, by_hand = page.split("## Does it come back beside the live one?")[1].split("## Does a dump come back?")
     checks = [snippet for snippet in snippets(in_bucket) + snippets(by_hand) if "--verify-only" in snippet]
     assert [re.findall(r"--verify-only (\S+)", check) for check in checks] == [["b-db"], ["c-db"], ["a-db"]]
     assert all(check.startswith("export DB_HOST=... DB_USER=... DB_NAME=...\n") for check in checks)

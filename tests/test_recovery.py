@@ -78,11 +78,14 @@ def template(files: Files, path: str) -> dict[str, Any]:
         (NONE, []),
         (MINIMAL, ["database/parameter-group.yml", "disaster-recovery/backup-database.sh",
                    "disaster-recovery/backup.yml", "disaster-recovery/restore-database.sh"]),
-        (IN_CLUSTER, ["database/tuning.sql", "disaster-recovery/backup-database.sh", "disaster-recovery/backup.yml",
-                      "disaster-recovery/kustomization.yaml", "disaster-recovery/restore-database.sh"]),
+        (IN_CLUSTER, ["database/tuning.sql", "disaster-recovery/backup-database.sh",
+                      "disaster-recovery/backup-verification.yml", "disaster-recovery/backup.yml",
+                      "disaster-recovery/kustomization.yaml", "disaster-recovery/restore-database.sh",
+                      "disaster-recovery/verify-backup.sh"]),
         (BOTH, ["database/parameter-group.yml", "database/tuning.sql", "disaster-recovery/backup-database.sh",
-                "disaster-recovery/backup-managed.yml", "disaster-recovery/backup.yml",
-                "disaster-recovery/kustomization.yaml", "disaster-recovery/restore-database.sh"]),
+                "disaster-recovery/backup-managed.yml", "disaster-recovery/backup-verification.yml",
+                "disaster-recovery/backup.yml", "disaster-recovery/kustomization.yaml",
+                "disaster-recovery/restore-database.sh", "disaster-recovery/verify-backup.sh"]),
         (NO_CLOUD, ["disaster-recovery/backup-database.sh", "disaster-recovery/restore-database.sh"]),
     ],
     ids=["no database", "managed", "in the cluster", "both kinds", "managed by nobody we know"],
@@ -194,8 +197,22 @@ def test_the_job_runs_the_very_script_and_reaches_what_it_needs() -> None:
     secret = next(volume["secret"] for volume in pod["spec"]["volumes"] if volume["name"] == "url")
     assert (secret["secretName"], secret["items"][0]["key"]) == ("shop-api-secrets", "orders-db-url")
     assert yaml.safe_load(files["disaster-recovery/kustomization.yaml"])["configMapGenerator"][0]["files"] == [
-        "backup-database.sh"
+        "backup-database.sh",
+        "verify-backup.sh",
     ]
+
+
+def test_each_day_a_job_proves_the_newest_backup_in_the_time_that_is_allowed() -> None:
+    files = bundle(IN_CLUSTER)
+    found = {item["kind"]: item for item in yaml.safe_load_all(files["disaster-recovery/backup-verification.yml"])}
+    assert interval_hours(found["CronJob"]["spec"]["schedule"]) == 24
+    pod = found["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert [(item["name"], item.get("restartPolicy")) for item in pod["initContainers"]] == [
+        ("download", None), ("server", "Always"),
+    ]  # fmt: skip
+    assert not any("secret" in volume for volume in pod["volumes"]), "the job needs no password of the live server"
+    assert {port["port"] for rule in found["NetworkPolicy"]["spec"]["egress"] for port in rule["ports"]} == {53, 443}
+    assert "stale_seconds=21900 restore_seconds=3600" in files["disaster-recovery/verify-backup.sh"]
 
 
 def test_an_undecided_bucket_is_one_that_the_script_refuses() -> None:

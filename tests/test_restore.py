@@ -19,7 +19,7 @@ import pytest
 from tests import tools
 from tests.bundles import load_text, render_bundle
 from tests.cluster import CONTEXT, Cluster, Machine, Refusal, machine
-from tests.postgres import Server, make_cluster, postgres
+from tests.postgres import ADMIN, Server, make_cluster, postgres
 from tests.servers import HOST, until
 from tests.test_recovery import IN_CLUSTER
 
@@ -196,6 +196,7 @@ def test_a_backup_is_a_dump_with_its_rows_and_checksums(saved: Path) -> None:
     assert manifest[0] == "database orders"
     assert re.fullmatch(r"taken-at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", manifest[1])
     assert manifest[2:] == [
+        *(f"role {name}" for name in ("admin", "keeper", "reader", "shop_app")),
         'rows 0 Odd $name.it\'s "one" name',
         "rows 1000 public.lines_0",
         "rows 500 public.lines_1",
@@ -568,6 +569,98 @@ def test_a_terminal_that_is_gone_does_not_keep_the_application_stopped(shop: Sho
     shop.run("lost.sh", "--yes", "orders-db", str(shop.backup))
     until(shop.is_as_before, shop.running)
     assert "stopped" in (shop.folder / "said").read_text()
+
+
+# The daily proof
+
+
+@pytest.fixture(scope="module")
+def empty() -> Iterator[Server]:
+    """A server that has nothing, not even the roles."""
+    with tools.unprivileged_folder() as folder, postgres(make_cluster(folder)) as running:
+        yield running
+
+
+@pytest.fixture
+def scratch(empty: Server, saved: Path, tmp_path: Path) -> Iterator[Shop]:
+    """A scratch server, a bucket with one backup, and a machine that reaches both and no cluster."""
+    write_scripts(tmp_path)
+    shutil.copytree(saved, tmp_path / "bucket/orders")
+    (tmp_path / "backups").mkdir()
+    with machine(tmp_path) as here:
+        prepare(here)
+        here.add_command("aws", BUCKET)
+        yield Shop(here, empty)
+    empty.query("DROP DATABASE IF EXISTS orders")
+
+
+BUCKET = """
+case "$1 $2" in
+"s3api list-objects-v2") cd "${HOME}/bucket" && ls "$6"* | tr '\\n' '\\t' ;;
+"s3 cp") cp "${HOME}/bucket/${4#s3://dumps/}" "$5" ;;
+esac
+"""
+
+
+def verify(scratch: Shop, *options: str, **environment: str) -> Result:
+    return scratch.run("verify-backup.sh", *options, "orders-db", DB_USER=ADMIN,
+                       BACKUP_DIR=str(scratch.folder / "backups"), **environment)  # fmt: skip
+
+
+def test_the_newest_backup_is_restored_into_a_scratch_server_and_compared(scratch: Shop) -> None:
+    old = "orders-db-20200101T000000Z"
+    for part in ("dump", "manifest", "sha256"):
+        (scratch.folder / f"bucket/orders/{old}.{part}").touch()
+    code, said = verify(scratch)
+    assert code == 0, said
+    assert "the rows of 4 tables are those of the backup" in said
+    assert re.search(r"it took \d+ s, of 3600 s allowed", said)
+    assert scratch.sales() == 500
+    code, said = verify(scratch, "--restore-only")
+    assert (code, "is no scratch server: it has orders" in said) == (1, True)
+
+
+def empty_bucket(scratch: Shop) -> None:
+    for path in (scratch.folder / "bucket/orders").iterdir():
+        path.rename(path.with_name(path.name.replace("orders-db-", "orders-db-2-")))
+
+
+def let_it_age(scratch: Shop) -> None:
+    day = datetime.now(UTC) - timedelta(hours=6, minutes=10)
+    for path in (scratch.folder / "bucket/orders").iterdir():
+        path.rename(path.with_name(f"orders-db-{day:%Y%m%dT%H%M%SZ}{path.suffix}"))
+
+
+def lose_the_sums(scratch: Shop) -> None:
+    next((scratch.folder / "bucket/orders").glob("*.sha256")).unlink()
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [(empty_bucket, "there is no backup in s3://dumps/orders"), (lose_the_sums, "there is no backup in"),
+     (let_it_age, "and newer ones are missing")],
+    ids=["no backup", "an upload that was cut off", "a job that stopped"],
+)  # fmt: skip
+def test_a_newest_backup_that_is_none_fails_the_proof(scratch: Shop, fault: Callable[[Shop], None], why: str) -> None:
+    fault(scratch)
+    code, said = verify(scratch, "--download-only")
+    assert code == 1
+    assert why in said
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [(damage, "is damaged"), (rot, "pg_restore: error"), (lose_a_row, "the rows differ")],
+    ids=["a damaged dump", "a dump that was saved damaged", "a row too few"],
+)
+def test_a_backup_that_does_not_come_back_fails_the_proof(
+    scratch: Shop, fault: Callable[[Shop], None], why: str
+) -> None:
+    assert verify(scratch, "--download-only").code == 0
+    fault(scratch)
+    code, said = verify(scratch, "--restore-only")
+    assert code != 0
+    assert why in said
 
 
 # What the template's script did wrong, and what shows it

@@ -39,7 +39,7 @@ _PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
             _ALERT_PAGES,
         ),
     ),
-    (r"databases\[\d+\]\.selector", (_DOCUMENT, _POLICIES, r"disaster-recovery/.*")),
+    (r"databases\[\d+\]\.selector", (_DOCUMENT, _POLICIES, r"disaster-recovery/backup\.yml")),
     (r"caches\[\d+\]\.selector", (_DOCUMENT, _POLICIES)),
     (r"databases\[\d+\]\.backup\.to", (_DOCUMENT, r"disaster-recovery/.*", _VERIFICATION)),
     (r"platform\.load_balancer\.cidr", (_DOCUMENT, _POLICIES)),

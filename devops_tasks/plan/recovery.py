@@ -21,6 +21,11 @@ AWS_BACKUP = "aws-backup"
 
 _AWS_CLI = "docker.io/amazon/aws-cli:2.17.0"
 _DAY_SECONDS = 86400
+_VERIFY_CRON = "30 4 * * *"
+_LATE_SECONDS = 300
+"""How long after its time a backup may begin: a CronJob's startingDeadlineSeconds."""
+_PULL_SECONDS = 900
+"""What a job has for its images and volumes, beside its work."""
 _CONTINUOUS_DAYS = 35
 """The longest that AWS keeps what it needs for a point in time."""
 
@@ -54,6 +59,8 @@ class Backup(TypedDict):
     lose_words: str
     lose_seconds: int
     deadline_seconds: int
+    stale_seconds: int
+    verify_seconds: int
     to: str | None
     to_literal: str
     replicate_to: str | None
@@ -103,7 +110,9 @@ class PlannedDatabase(TypedDict):
     url_secret: UrlSecret
     backup: Backup
     backup_name: str
+    verify_name: str
     flows: list[Flow]
+    verify_flows: list[Flow]
     tuned_by: str | None
     target: str
     staging: Size
@@ -132,6 +141,7 @@ class Recovery(TypedDict):
     sql: list[PlannedDatabase]
     groups: list[PlannedDatabase]
     aws_cli: str
+    verify_cron: str
 
 
 class Plan(TypedDict):
@@ -159,6 +169,7 @@ def plan_recovery(spec: Spec) -> Plan:
             "sql": [database for database in databases if database["tuned_by"] == "database/tuning.sql"],
             "groups": [database for database in databases if database["tuned_by"] == "database/parameter-group.yml"],
             "aws_cli": _AWS_CLI,
+            "verify_cron": _VERIFY_CRON,
         },
     }
 
@@ -195,7 +206,12 @@ def _database(spec: Spec, database: Database) -> PlannedDatabase:
         "url_secret": _url_secret(database, users),
         "backup": _backup(spec, database),
         "backup_name": f"{database.name}-backup",
+        "verify_name": f"{database.name}-verify",
         "flows": list(_flows(database)),
+        "verify_flows": [
+            _flow(f"{database.name}-verify", "DNS", 53, _dns()),
+            _flow(f"{database.name}-verify", "the bucket", 443, _public()),
+        ],
         "tuned_by": _tuned_by(spec, database),
         "target": f"{database.name}/production",
         "staging": sizes[0],
@@ -256,6 +272,8 @@ def _backup(spec: Spec, database: Database) -> Backup:
         "lose_words": backup.lose_at_most.words,
         "lose_seconds": ceil(backup.lose_at_most.seconds),
         "deadline_seconds": int(backup.every.seconds / 2),
+        "stale_seconds": int(backup.every.seconds * 3 / 2) + _LATE_SECONDS,
+        "verify_seconds": ceil(backup.restore_within.seconds) + _PULL_SECONDS,
         "to": backup.to,
         "to_literal": backup.to or f"s3://{undecided.HOST}/{database.name}",
         "replicate_to": backup.replicate_to,

@@ -89,6 +89,7 @@ save() {
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SELECT 'database ' || current_database();
 SELECT 'taken-at ' || to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"');
+SELECT 'role ' || rolname FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY rolname;
 SELECT pg_export_snapshot() AS snapshot \gset
 \setenv SNAPSHOT :snapshot
 \! pg_dump --format custom --snapshot "${SNAPSHOT}" --file "${DUMP}.unchecked" --dbname "${DATABASE_URL}" && mv "${DUMP}.unchecked" "${DUMP}"
