@@ -478,6 +478,17 @@ def test_plain_mode_has_every_feature_without_moving_the_cursor(room: Room) -> N
     assert "\x1b" not in person.raw
 
 
+def test_what_a_terminal_would_obey_is_spelt_out(room: Room) -> None:
+    name = "a\x1b[31mb.yaml"
+    room.work.mkdir()
+    (room.work / name).write_text("mine", "utf-8")
+    person = room("init", name, "--plain")
+    person.answers("is there already", "3")
+    assert person.end()[0] == 130
+    assert "\x1b" not in person.raw
+    assert "a\\x1b[31mb.yaml is there already" in person.raw
+
+
 def test_a_terminal_that_can_do_no_more_is_asked_line_by_line(room: Room) -> None:
     person = room("init", TERM="dumb")
     person.answers(NAME, "Saved Reports")

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from textwrap import wrap
 
+from devops_tasks.errors import shown
 from devops_tasks.wizard.flow import Reply
 from devops_tasks.wizard.questions import Option, Screen
 
@@ -29,7 +30,7 @@ class Plain:
 
     def ask(self, screen: Screen) -> Reply:
         """Show a screen until there is an answer to it that is right."""
-        self.say(*heading(screen, self.title), screen.message, *_listed(screen))
+        self.say(*heading(screen, self.title), shown(screen.message), *_listed(screen))
         self.title = screen.title
         while True:
             line = self._line(screen)
@@ -41,8 +42,8 @@ class Plain:
             self.say(f"  {wrong}")
 
     def _line(self, screen: Screen) -> str:
-        shown = next((option.label for option in screen.options if option.value == screen.default), screen.default)
-        self._write(f"[{shown}] > " if shown else "> ")
+        offered = next((option.label for option in screen.options if option.value == screen.default), screen.default)
+        self._write(f"[{offered}] > " if offered else "> ")
         line = sys.stdin.readline()
         if not line:
             raise EOFError
@@ -57,8 +58,8 @@ def heading(screen: Screen, before: str) -> Iterator[str]:
     """Give the lines above a question: the title where it is another than before, what is to be said, the help."""
     yield ""
     if screen.title != before:
-        yield from (screen.title, "")
-    yield from screen.notes
+        yield from (shown(screen.title), "")
+    yield from map(shown, screen.notes)
     yield from wrap(screen.help, _COLUMNS, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 
 

@@ -11,6 +11,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bin
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.output import create_output
 
+from devops_tasks.errors import shown
 from devops_tasks.wizard.flow import Reply
 from devops_tasks.wizard.plain import heading
 from devops_tasks.wizard.questions import Screen
@@ -52,7 +53,7 @@ class Terminal:
             return screen.judge(text.strip()) or True
 
         return questionary.text(
-            screen.message,
+            shown(screen.message),
             default=screen.default,
             validate=judge,
             validate_while_typing=False,  # an answer is judged when it is given
@@ -64,7 +65,7 @@ class Terminal:
         many = len(options) > _SEARCHED
         found = [option for option in options if option.value == screen.default]
         kept: dict[str, Any] = {"use_search_filter": many, "use_jk_keys": not many, "output": self.output}
-        return questionary.select(screen.message, options, default=found[0] if found else None, **kept)
+        return questionary.select(shown(screen.message), options, default=found[0] if found else None, **kept)
 
 
 def _keys() -> KeyBindings:
