@@ -466,7 +466,7 @@ def test_plain_mode_has_every_feature_without_moving_the_cursor(room: Room) -> N
     person.child.send("1" + ENTER)
     answer_all(person, QUICK[7:])
     person.answers(REVIEW, "3")
-    person.sees("Which answer shall be changed?")
+    person.sees("[done here] >")
     number = next(line for line in person.asked().split("\n") if "sprint.capacity" in line).split(".")[0].strip()
     person.answers("Which answer shall be changed?", number)
     person.answers("How many story points fit in it?", "-")

@@ -4,6 +4,7 @@ Lives here: drawing a screen, and the keys. It draws on stderr, as stdout is for
 """
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 import questionary
@@ -45,8 +46,19 @@ class Terminal:
         question = self._choice(screen) if screen.options else self._text(screen)
         keys = question.application.key_bindings
         question.application.key_bindings = merge_key_bindings([keys, _keys()] if keys else [_keys()])
-        answer = question.unsafe_ask()
+        try:
+            answer = question.unsafe_ask()
+        except (EOFError, KeyboardInterrupt):
+            self._leave()
+            raise
         return Reply(back=True) if answer is _BACK else Reply(str(answer).strip())
+
+    def _leave(self) -> None:
+        """Go below the question that is left: a signal may come in the middle of drawing it."""
+        with suppress(OSError):  # the terminal may be gone
+            self.output.write_raw("\r\n")
+            self.output.erase_down()
+            self.output.flush()
 
     def _text(self, screen: Screen) -> questionary.Question:
         def judge(text: str) -> bool | str:
