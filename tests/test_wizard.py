@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import signal
@@ -335,6 +336,19 @@ def test_the_same_command_goes_on_where_the_last_one_stopped(room: Room, stops: 
     assert again.end()[0] == 0
     assert (room.work / "devops-tasks.yaml").read_text("utf-8") == WRITTEN
     assert drafts(room) == []
+
+
+@pytest.mark.parametrize("stops", [CTRL_C, signal.SIGTERM], ids=["Ctrl-C", "a request to end"])
+def test_the_terminal_is_left_as_it_was(room: Room, stops: str | signal.Signals) -> None:
+    modes = "stty -a | tr ' ;' '\\n\\n' | grep -x -e '-*icanon' -e '-*echo'"
+    person = room("sh", "-c", f"{shlex.join(COMMAND)} init; {modes}")
+    person.sees(NAME)
+    if isinstance(stops, str):
+        person.child.send(stops)
+    else:
+        children = Path(f"/proc/{person.child.pid}/task/{person.child.pid}/children").read_text("utf-8")
+        os.kill(int(children.split()[0]), stops)
+    assert person.end()[1].endswith("\nicanon\necho")
 
 
 def test_a_saved_draft_can_be_left_for_another_beginning(room: Room) -> None:
