@@ -8,7 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from devops_tasks.errors import KeyPath, UserError
 from devops_tasks.fields import Tree, prune, value_at
@@ -111,6 +111,7 @@ def test_a_text_that_cannot_be_changed_in_place_is_refused(text: str) -> None:
         edit_text(text, {"feature": {"name": "y"}, "sprint": {"name": "x"}}, "spec.yaml")
 
 
+@settings(max_examples=40)
 @given(st.sampled_from(EXAMPLES), st.integers(0, 10_000))
 def test_whatever_changes_the_text_holds_the_new_tree_and_its_other_comments(name: str, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - chance that can be repeated

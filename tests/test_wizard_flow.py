@@ -244,6 +244,7 @@ def test_a_default_list_is_written_out_with_few_words() -> None:
     assert criteria == [{"metric": "latency_p95", "above": "500ms"}, {"metric": "error_ratio", "above": "2%"}]
 
 
+@settings(max_examples=25)
 @given(FREE, FREE, FREE)
 def test_answers_that_are_taken_read_back_from_the_file_as_they_were_given(
     name: str, engineer: str, hypothesis: str
