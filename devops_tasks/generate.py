@@ -195,6 +195,7 @@ def generate_each(renderer: Renderer, specs: Sequence[Path], options: Options) -
 
 
 def _generate(renderer: Renderer, loaded: Loaded, folder: Path, options: Options) -> Report:
+    check_folder(folder)
     (finish_run if options.write else refuse_unfinished)(folder)
     bundle, report = plan_folder(renderer, loaded, folder, options.today, options.resolve)
     return write_folder(bundle, report) if options.write else report

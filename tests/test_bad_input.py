@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from devops_tasks import fields, specfile
+from devops_tasks import __version__, fields, specfile
 from devops_tasks.codes import CODES
 from devops_tasks.errors import Problem, UserError
 from devops_tasks.spec import DEVICES, Service, Spec
@@ -566,6 +566,7 @@ NEW = ["new", "feature", "spec.yaml"]
 NO_FILE = "no such file (name the file of a spec)"
 NO_LINKS = "is a link, and links are not followed"
 LOCK = "out/.devops-tasks/lock.json"
+JOURNAL = "out/.devops-tasks/journal"
 RESTORE = "restore it from version control, or remove it and generate with --force"
 
 
@@ -596,6 +597,17 @@ def file(name: str, text: str = "mine") -> Callable[[], object]:
     def write() -> None:
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(text)
+
+    return write
+
+
+def edit(name: str, old: str, new: str) -> Callable[[], object]:
+    """Change a file as somebody might by hand."""
+
+    def write() -> None:
+        text = Path(name).read_text("utf-8")
+        assert old in text
+        Path(name).write_text(text.replace(old, new), "utf-8")
 
     return write
 
@@ -751,19 +763,51 @@ FILES: dict[str, Case] = {
         GENERATE,
         unreadable("out/tasks.md: is a pipe or a device, not a file (name a file)"),
     ),
-    "an edited file": Case(
-        after(bundle, file("out/tasks.md")),
+    "a file of one's own where the bundle has one": Case(
+        after(file("out/tasks.md")),
         GENERATE,
         [
             (
                 "conflict",
                 (
-                    "out/tasks.md: differs from what was generated "
-                    "(keep your edit by moving it aside, or write over it with --force)"
+                    "out/tasks.md: is there already, and nothing is known of what was generated "
+                    "(move it aside; or take --conflict=ours to keep it, --conflict=theirs to have it written over)"
                 ),
             )
         ],
         code=1,
+    ),
+    "a place that somebody and the spec changed": Case(
+        after(bundle, edit("out/tasks.md", "**Sprint:** 24", "**Sprint:** 24b")),
+        [*GENERATE, "--set", "sprint.name=25"],
+        [
+            (
+                "conflict",
+                (
+                    "out/tasks.md:6:1: DevOps Tasks: Saved Reports: "
+                    'you have "**Sprint:** 24b (dates *to be decided*)", '
+                    'and the spec now makes it "**Sprint:** 25 (dates *to be decided*)" '
+                    "(change it to what is right; or take --conflict=markers, ours (yours) or theirs (the spec's))"
+                ),
+            )
+        ],
+        code=1,
+    ),
+    "a run that was killed": Case(
+        after(bundle, file("out/.devops-tasks/journal", "[]")),
+        [*GENERATE, "--check"],
+        [("unfinished", "out: a run was stopped half-way here (finish it with devops-tasks generate)")],
+        code=1,
+    ),
+    "a damaged journal": Case(
+        after(bundle, file(JOURNAL, "{")),
+        GENERATE,
+        [("lock", f"{JOURNAL}: damaged (remove it, look at what is there, and generate again)")],
+    ),
+    "a bundle of a newer version": Case(
+        after(bundle, lock(version="99.0.0")),
+        GENERATE,
+        [("newer", f"out: was made by version 99.0.0, and this is {__version__} (use that version, or a newer one)")],
     ),
     "a read-only file": Case(
         after(bundle, lambda: Path("out/tasks.md").chmod(0o444)),
@@ -953,7 +997,7 @@ FORBIDDEN: dict[str, tuple[Callable[[], object], list[str], str]] = {
     "an output folder that may not be written": (
         after(folder("out"), lambda: Path("out").chmod(0o555)),
         GENERATE,
-        "out/database: cannot be written: permission denied (name another folder)",
+        "out/.devops-tasks: cannot be written: permission denied (name another folder)",
     ),
     "an output folder that may not be made": (
         after(folder("closed"), lambda: Path("closed").chmod(0o555)),
