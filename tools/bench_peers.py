@@ -1,6 +1,7 @@
 """Cookiecutter and copier, in an environment of their own, with a template that makes the bundle of an example.
 
-It is the bundle itself, with the words that name things taken out again: as many files, as many bytes.
+It is the bundle itself, with the words that name things taken out again: as many files, as many bytes. Only the texts
+that a later merge goes by are left out, which neither of them keeps.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / "build/bench/venv"
 VERSIONS = {"cookiecutter": "2.7.1", "copier": "9.19.1"}
+
+RECORD = "base"
+"""What a run keeps for the merge of the next one, in `.devops-tasks/`."""
 
 # What the template asks for, in the bundle of examples/saved-reports.yaml.
 WORDS = {
@@ -53,11 +57,16 @@ def install() -> bool:
     return True
 
 
+def rendered(bundle: Path) -> list[Path]:
+    """List the files of a bundle that are rendered."""
+    return sorted(path for path in bundle.rglob("*") if path.is_file() and path.name != RECORD)
+
+
 def write_templates(bundle: Path, folder: Path) -> int:
     """Write both templates, `cookiecutter` and `copier`, into a folder; give the number of places that they fill in."""
     filled = 0
     for peer, prefix, inside in (("cookiecutter", "cookiecutter.", "{{cookiecutter.slug}}"), ("copier", "", "bundle")):
-        for path in sorted(path for path in bundle.rglob("*") if path.is_file()):
+        for path in rendered(bundle):
             text, filled_here = _template(path.read_text("utf-8"), prefix)
             place = folder / peer / inside / path.relative_to(bundle)
             place.parent.mkdir(parents=True, exist_ok=True)
