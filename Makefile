@@ -6,6 +6,9 @@ PIP     := PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet -
 SCRIPTS := tools/*.sh .ci/run
 DEMO    := build/demo/saved-reports
 
+# More than there are cores: many tests wait for a server or for a person's keys.
+WORKERS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)))
+
 # `make test ARGS='-k merge'`
 ARGS ?=
 
@@ -47,7 +50,7 @@ build/checkov/.ready: tests/checkov.txt tools/install-checkov.sh
 judges: build/node/.ready build/checkov/.ready
 
 test: setup judges ## run every test, with the real tools
-	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 mutants: setup ## every wrong rule against the tests that its bundle carries, for the examples and some random specs
 	MUTANTS=all $(BIN)/python -m pytest -q tests/test_rule_mutants.py $(ARGS)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -141,10 +142,12 @@ def test_every_kubectl_flag_of_a_runbook_is_one_that_kubectl_knows(bundle: Path)
         assert flags <= known | _flags_of(verb), line
 
 
+@cache
 def _global_flags() -> set[str]:
     return set(re.findall(r"--([a-z][a-z-]*)=", tools.run("kubectl", ["options"]).stdout))
 
 
+@cache
 def _flags_of(verb: tuple[str, ...]) -> set[str]:
     help_text = tools.run("kubectl", [*verb, "--help"]).stdout
     assert "Usage:" in help_text, verb
