@@ -14,7 +14,7 @@ from devops_tasks.checks import check_bundle
 from devops_tasks.disk import check_folder, finish_run, read_files, read_past, refuse_unfinished, write_changes
 from devops_tasks.errors import ConflictError, Problem, UserError
 from devops_tasks.lock import Lock, digest
-from devops_tasks.merge import QUIET, WRITES, Change, Past, Resolve, plan_changes
+from devops_tasks.merge import QUIET, UNSETTLED, WRITES, Change, Past, Resolve, plan_changes
 from devops_tasks.plan import Plan, plan_bundle
 from devops_tasks.render import DOCUMENT, Files, Renderer
 from devops_tasks.specfile import Loaded, load_spec, override, read_spec
@@ -153,7 +153,8 @@ def _told(folder: str, change: Change) -> Iterator[Problem]:
     """Say of each place of a conflict what stands on both sides."""
     at = str(Path(folder, change.path))
     if not change.conflicts:
-        mend = "move it aside; or take --conflict=ours to keep it, --conflict=theirs to have it written over"
+        aside = "settle them" if change.note == UNSETTLED else "move it aside"
+        mend = f"{aside}; or take --conflict=ours to keep it, --conflict=theirs to have it written over"
         yield Problem(at, change.note, mend, "conflict")
     for place in change.conflicts:
         mend = "change it to what is right; or take --conflict=markers, ours (yours) or theirs (the spec's)"

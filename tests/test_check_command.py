@@ -281,6 +281,10 @@ BREAKS: dict[str, list[Break]] = {
         Break(S, "tasks.md", "**Sprint:** ", "**Sprint:** *[Sprint Number]* "),
         Break(S, "monitoring/alertmanager.yml", "\n", "\n# TODO: who is it?\n"),
     ],
+    "conflict-marker": [
+        Break(S, "tasks.md", "**Sprint:** ", "<<<<<<< on disk\nmine\n=======\n**Sprint:** "),
+        Break(S, "delivery/rollback.sh", "\nlog ", "\n<<<<<<< HEAD\nlog ", also=frozenset({"shell"})),
+    ],
     "stray-undecided": [Break(S, "delivery/traffic/green-000.yml", "api.example.com", "undecided.invalid")],
     "alert-after-rollback": [
         Break(S, "monitoring/alert-rules.yml", SLOW.format("0.2"), SLOW.format("0.5")),

@@ -124,6 +124,19 @@ def test_an_option_says_what_stands_at_a_conflict(spec: Path, option: list[str],
     assert f"**Sprint:** {sprint} (" in text
 
 
+def test_markers_are_found_and_no_spec_is_merged_into_them(spec: Path) -> None:
+    _run("generate", spec)
+    _edit(spec)
+    _run("generate", spec, "--set", "sprint.name=25", "--conflict=markers")
+    judged = _run("check", spec.parent)
+    assert judged.returncode == 1
+    assert "tasks.md:6: a conflict that nobody has settled begins here" in judged.stdout
+    assert "[conflict-marker]" in judged.stdout
+    done = _run("generate", spec, "--set", "sprint.name=26")
+    assert done.returncode == 1
+    assert "tasks.md: still has the markers of an earlier conflict (settle them; or take" in done.stderr
+
+
 def test_another_word_for_what_to_do_is_refused(spec: Path) -> None:
     done = _run("generate", spec, "--conflict=mine")
     assert (done.returncode, done.stdout) == (2, "")

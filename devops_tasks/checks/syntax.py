@@ -14,6 +14,7 @@ SHEBANG = "#!/usr/bin/env bash"
 Shell = Callable[[str], tuple[int, str]]
 """Parses a script: the line of its first fault and what it is, or ``(0, "")``."""
 
+_MARKER = "<" * 7 + " "
 _STRICT = re.compile(r"set -[Eeu]{2,3}o pipefail\b")
 _COMMAND = re.compile(r"^(?![ \t]*(?:#|$)).*", re.MULTILINE)
 
@@ -39,6 +40,15 @@ def _decode(path: str, content: bytes, texts: dict[str, str], problems: list[Pro
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         problems.append(Problem(path, "is no text in UTF-8", "save it as UTF-8", "not-text", line))
+
+
+def check_markers(files: Mapping[str, str]) -> Iterator[Problem]:
+    """Find the conflicts that a merge has left between markers."""
+    what, mend = "a conflict that nobody has settled begins here", "keep what is right, without the markers"
+    for path, text in files.items():
+        if _MARKER in text:
+            begun = [number for number, line in enumerate(text.split("\n"), start=1) if line.startswith(_MARKER)]
+            yield from (Problem(path, what, mend, "conflict-marker", number) for number in begun)
 
 
 def check_pages(files: Mapping[str, str]) -> Iterator[Problem]:

@@ -26,7 +26,7 @@ from devops_tasks.checks.monitoring import (
 from devops_tasks.checks.objects import check_objects
 from devops_tasks.checks.residue import check_residue, texts_of
 from devops_tasks.checks.rules import Rule, read_rules
-from devops_tasks.checks.syntax import Shell, check_pages, check_scripts, read_texts
+from devops_tasks.checks.syntax import Shell, check_markers, check_pages, check_scripts, read_texts
 from devops_tasks.checks.undecided import Undecided, check_strays, find_undecided
 from devops_tasks.errors import Problem
 from devops_tasks.fields import Tree
@@ -69,6 +69,7 @@ def judge_bundle(bundle: Bundle, exists: Exists, shell: Shell | None = None) -> 
     undecided = find_undecided(bundle.plan, files, exists)
     problems += [
         *unread,
+        *check_markers(files),
         *check_pages(files),
         *check_scripts(files, shell),
         *(each for each in _names(bundle, files, documents, exists) if not unread or each.code not in _OF_OTHERS),
