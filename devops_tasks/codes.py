@@ -66,6 +66,9 @@ CODES: dict[str, Code] = {
              "Correct the query."),
         Code("missing-bound", "Contradictions", "A service's `latency_buckets` lack a bound at a latency threshold, or "
              "above it.", "Add the bound, or leave the key out."),
+        Code("unknown-class", "Contradictions", "An instance class that AWS has neither for PostgreSQL nor for caches. "
+             "One of a family that is newer than this version's list is only a warning of `check`.",
+             "Write the class that is named, or another one."),
         Code("no-version", "Contradictions", "An image without a version, or `latest`.", "Add a tag or a digest."),
         Code("contradiction", "Contradictions", "Two keys exclude each other.", "Change or remove one of them."),
         Code("document", "Contradictions", "`new` writes the parent documents where the defaults say, and the spec "

@@ -49,6 +49,9 @@ _CLASSES = {
     "db.r5.4xlarge": ("128Gi", "16"),
 }
 _SIZES = {"staging": "db.t3.medium", "production": "db.r5.xlarge"}
+_CACHE_SIZES = {"staging": "cache.t3.micro", "production": "cache.r5.large"}
+USUAL_CLASSES = frozenset((*_CLASSES, *_CACHE_SIZES.values()))
+"""The instance classes that are known without the list of all."""
 
 
 Compute = Callable[[dict[str, Tree], dict[str, Tree]], Tree]
@@ -318,10 +321,8 @@ DERIVED: tuple[Derived, ...] = (
     Derived("caches[].port", "6379 for redis", _constant("6379")),
     *(
         Derived(f"caches[].{environment}.{name}", doc, compute)
-        for environment, size, cluster in (
-            ("staging", "cache.t3.micro", "false"),
-            ("production", "cache.r5.large", "true"),
-        )
+        for environment, cluster in (("staging", "false"), ("production", "true"))
+        for size in (_CACHE_SIZES[environment],)
         for name, doc, compute in (
             ("class", f"{size} where managed on aws, otherwise none", _cache_class(size)),
             ("cluster", cluster, _constant(cluster)),

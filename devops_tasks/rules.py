@@ -11,7 +11,7 @@ from decimal import ROUND_CEILING, Decimal
 from itertools import pairwise
 from typing import Any
 
-from devops_tasks.defaults import ALERT_ROWS, TASK_IDS, default_severity
+from devops_tasks.defaults import ALERT_ROWS, TASK_IDS, USUAL_CLASSES, default_severity
 from devops_tasks.errors import Fault, KeyPath
 from devops_tasks.fields import UnreadError, nearest
 from devops_tasks.metrics import BURNS, METRICS, parse_threshold
@@ -550,10 +550,30 @@ def _task(_spec: Spec, task: Task, path: KeyPath) -> Faults:
         yield Fault(path, what, f"default tasks: {TASK_IDS[0]} to {TASK_IDS[-1]}", "missing-key")
 
 
-def _sizes(_spec: Spec, database: Database, path: KeyPath) -> Faults:
+def _sizes(spec: Spec, database: Database, path: KeyPath) -> Faults:
     for environment in ("staging", "production"):
-        for name in ("memory", "cpu"):
+        wrong = list(_readable(_class(spec, database, "db", (*path, environment))))
+        yield from wrong
+        for name in () if wrong else ("memory", "cpu"):
             yield from _readable(_size(database, environment, name, path))
+
+
+def _cache_sizes(spec: Spec, cache: Cache, path: KeyPath) -> Faults:
+    for environment in ("staging", "production"):
+        yield from _readable(_class(spec, cache, "cache", (*path, environment)))
+
+
+def _class(spec: Spec, store: Database | Cache, prefix: str, path: KeyPath) -> Faults:
+    """Judge an instance class of AWS: the list of all is loaded where one is written that no default has."""
+    name = getattr(store, str(path[-1])).class_
+    usual = name is None or (name in USUAL_CLASSES and name.startswith(f"{prefix}."))
+    if usual or store.hosting != "managed" or spec.platform.cloud != "aws":
+        return
+    from devops_tasks.sizes import find_oddity
+
+    oddity = find_oddity(prefix, name)
+    if oddity and not oddity.new:
+        yield Fault((*path, "class"), oddity.what, oddity.mend, "unknown-class")
 
 
 def _size(database: Database, environment: str, name: str, path: KeyPath) -> Faults:
@@ -642,6 +662,7 @@ ITEM_RULES: dict[tuple[str, ...], tuple[Callable[[Spec, Any, KeyPath], Faults], 
         _judged,
     ),
     ("databases",): (_sizes, _backup, _bucket, _aws_backup),
+    ("caches",): (_cache_sizes,),
     ("rollback", "criteria"): (_criterion, *_ROW_RULES),
     ("alerts",): (_alert, _query, *_ROW_RULES),
     ("tasks",): (_task,),

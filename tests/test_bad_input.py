@@ -485,6 +485,23 @@ TEXTS: dict[str, tuple[str, Errors]] = {
             )
         ],
     ),
+    "instance classes that do not exist": (
+        MINIMAL + "databases: [{name: d, production: {class: db.r5.3xlarge}}]\n"
+        "caches: [{name: c, staging: {class: t3.micro}}]\n",
+        [
+            (
+                "unknown-class",
+                (
+                    "11:36: databases[0].production.class: AWS has no db.r5.3xlarge: db.r5 has large, xlarge, 2xlarge, "
+                    "4xlarge, 8xlarge, 12xlarge, 16xlarge, 24xlarge (did you mean db.r5.xlarge?)"
+                ),
+            ),
+            (
+                "unknown-class",
+                "12:30: caches[0].staging.class: t3.micro is no class of AWS (did you mean cache.t3.micro?)",
+            ),
+        ],
+    ),
     "an image that moves": (
         MINIMAL + "services: [{name: a, image: shop:latest}]\n",
         [

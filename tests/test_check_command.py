@@ -320,6 +320,7 @@ BREAKS: dict[str, list[Break]] = {
     ],
     "points-over-capacity": [],
     "split-without-step": [],
+    "unlisted-class": [],
     "wrong-total": [Break(S, "tasks.md", "**Total Story Points:** 2", "**Total Story Points:** 3")],
 }
 
@@ -427,6 +428,8 @@ CONTRADICTORY = [
     ((SPLIT,), "split-without-step"),
     ((SPLIT, "delivery.steps=[20%, 100%]", "services=[{name: w, kind: worker}]"), "split-without-step"),
     (("sprint.capacity=20",), "points-over-capacity"),
+    (("databases=[{name: db, staging: {class: db.r99g.large, memory: 16Gi, cpu: 2}}]",), "unlisted-class"),
+    (("caches=[{name: cache, staging: {class: cache.r99g.large}}]",), "unlisted-class"),
     (("alerts=[{metric: error_ratio, above: 3%, for: 5m}]",), "alert-after-rollback"),
     (("alerts=[{metric: error_ratio, above: 2%, for: 5m}]",), "alert-after-rollback"),
     (("alerts=[{metric: latency_p95, above: 500ms}]",), "alert-after-rollback"),
@@ -477,6 +480,7 @@ CONSISTENT = [
     ("databases=[{name: db, backup: {every: 6h, lose_at_most: 6h}}]",),
     ("sprint.starts=2026-12-01", "sprint.ends=2026-12-14", "dependencies.blocking=[{who: A, what: B, by: 2027-01-20}]"),
     ("databases=[]", "caches=[]"),
+    ("platform.cloud=none", "caches=[{name: cache, staging: {class: own-2gb}}]"),
     ("services=[{name: a, kind: worker}]",),
     ("document.fidelity=brief",),
     ("platform.secrets=manual",),

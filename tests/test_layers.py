@@ -26,6 +26,7 @@ ROOMS = (
     "defaults",
     "schema",
     "promql",
+    "sizes",
     "rules",
     "salvage",
     "filters",

@@ -15,7 +15,8 @@ from devops_tasks.checks.documents import Document, Value
 from devops_tasks.checks.markdown import read_page
 from devops_tasks.checks.rules import Comparison, Rule, first_comparison
 from devops_tasks.errors import Problem
-from devops_tasks.spec import Service, Spec
+from devops_tasks.sizes import find_oddity
+from devops_tasks.spec import ENVIRONMENT_NAMES, Service, Spec
 from devops_tasks.units import plain
 
 Problems = Iterator[Problem]
@@ -137,6 +138,17 @@ def check_dates(spec: Spec) -> Problems:
             if row.by and group != "blocking" and ends and row.by > ends:
                 what = f"{row.who} comes on {row.by}, and the sprint ends on {ends}"
                 yield Problem("spec", what, "correct the date", "late-dependency", key=key)
+
+
+def check_classes(spec: Spec) -> Problems:
+    """Warn of instance classes of which not even the family is known: one of a new generation is no error."""
+    for prefix, group in (("db", "databases"), ("cache", "caches")) if spec.platform.cloud == "aws" else ():
+        for (index, store), name in product(enumerate(getattr(spec, group)), ENVIRONMENT_NAMES):
+            class_ = getattr(store, name).class_
+            oddity = find_oddity(prefix, class_) if store.hosting == "managed" else None
+            if oddity:
+                key = f"{group}[{index}].{name}.class"
+                yield Problem("spec", oddity.what, oddity.mend, "unlisted-class", key=key)
 
 
 def check_split(spec: Spec) -> Problems:

@@ -136,6 +136,7 @@ def _contradictions(spec: Spec, files: Mapping[str, str], documents: list[Docume
     yield from check_recovery(spec, cluster, files, documents)
     yield from against.check_dates(spec)
     yield from against.check_split(spec)
+    yield from against.check_classes(spec)
 
 
 def _plain(rule: Rule) -> bool:
