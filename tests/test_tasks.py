@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from devops_tasks.plan import plan_bundle
 from devops_tasks.plan.tasks import Tasks, join, plan_drafts, plan_tasks
 from devops_tasks.spec import Spec
-from tests.bundles import load_text
+from tests.bundles import load_text, render_bundle, renderer
 
 MINIMAL = """
 feature: {name: Reports, engineer: dana}
@@ -121,9 +122,10 @@ def test_the_first_task_names_what_the_spec_has() -> None:
         (
             "DO-002",
             "delivery: {steps: [100%], pause: 1h}\n",
-            "blue-green deployment: 100% of traffic, 1 hour each",
+            "blue-green deployment: 100% of traffic, watched for 1 hour",
             True,
         ),
+        ("DO-002", "delivery: {steps: [100%], pause: 1h}\n", "each", False),
         ("DO-002", WORKER, "blue-green", False),
         ("DO-002", WORKER, "Roll mailer pod by pod", True),
         ("DO-003", "contacts: {channel: '#alerts', pager: opsgenie}\n", "channel #alerts; pager opsgenie", True),
@@ -132,6 +134,10 @@ def test_the_first_task_names_what_the_spec_has() -> None:
         ("DO-004", "platform: {edge: {waf: managed, rate_limit: 100/s}}\n", "at most 100 per second", True),
         ("DO-004", "platform: {tls_issuer: letsencrypt}\n", "cert-manager from letsencrypt", True),
         ("DO-004", "platform: {secrets: manual}\n", "by hand", True),
+        ("DO-004", "", "with External Secrets", True),
+        ("DO-004", NOTHING, "secrets management", False),
+        ("DO-004", NOTHING + "platform: {secrets: manual}\n", "secrets management", False),
+        ("DO-004", NOTHING + "services: [{name: a, secrets: [key]}]\n", "secrets management", True),
         ("DO-005", "", "every 6 hours, kept for 30 days", True),
         ("DO-005", "databases: [{name: d, backup: {replicate_to: eu-west-1}}]\n", "backups of d (eu-west-1)", True),
         ("DO-005", "databases: none\n", "backups", False),
@@ -146,6 +152,23 @@ def test_the_first_task_names_what_the_spec_has() -> None:
 )
 def test_a_default_task_fits_the_spec(task_id: str, text: str, word: str, there: bool) -> None:  # noqa: FBT001
     assert (word in "\n".join(steps(task_id, text))) is there
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "10%, 50% and 100% of traffic, 10 minutes each"),
+        ("delivery: {steps: [100%], pause: 1h}\n", "100% of traffic, watched for 1 hour"),
+    ],
+    ids=["several steps", "one step"],
+)
+def test_the_steps_of_the_traffic_read_alike_wherever_they_stand(text: str, words: str) -> None:
+    loaded = load_text(MINIMAL + text)
+    files = render_bundle(loaded)
+    assert words in files["tasks.md"]
+    assert files["delivery/watch-rollout.sh"].count(words) == 2  # what it is, and what it says at work
+    assert words in files["runbooks/operations/deploy-new-version.md"]
+    assert f"**Steps:** {words}\n" in renderer().render_folder("_new", plan_bundle(loaded.spec))["devops/design.md"]
 
 
 @pytest.mark.parametrize(

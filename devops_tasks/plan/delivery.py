@@ -6,6 +6,7 @@ from typing import TypedDict
 
 from devops_tasks.plan import undecided
 from devops_tasks.plan.migrations import Migration
+from devops_tasks.plan.tasks import pace
 from devops_tasks.plan.workloads import plan_certificates, plan_service
 from devops_tasks.spec import Service, Spec
 from devops_tasks.units import Notations, Share
@@ -157,7 +158,7 @@ def plan_delivery(spec: Spec) -> Plan:
             "staging_namespace": spec.platform.namespaces.staging,
             "weights": [str(step["weight"]) for step in steps],
             "shares": [str(step["weight"]) for step in steps[1:]],
-            "words": _words(spec),
+            "words": pace(spec),
             "pause": spec.delivery.pause.notations(),
             "pause_seconds": ceil(spec.delivery.pause.seconds),
             "every_seconds": ceil(spec.monitoring.evaluation_interval.seconds),
@@ -256,12 +257,6 @@ def _gateway(spec: Spec) -> Gateway:
     if gateway is None:
         return {"name": undecided.NAME, "namespace": undecided.NAME}
     return {"name": gateway.name, "namespace": gateway.namespace}
-
-
-def _words(spec: Spec) -> str:
-    shares = [share.text for share in spec.delivery.steps]
-    listed = " and ".join(part for part in (", ".join(shares[:-1]), shares[-1]) if part)
-    return f"{listed}, {spec.delivery.pause.words} each"
 
 
 def _pipeline_path(spec: Spec) -> str:

@@ -125,6 +125,12 @@ def workers(spec: Spec) -> list[Service]:
     return [service for service in spec.services if service.kind == "worker"]
 
 
+def pace(spec: Spec) -> str:
+    """Say the steps of the traffic and how long each is watched: ``10% and 100% of traffic, 10 minutes each``."""
+    steps, pause = [step.text for step in spec.delivery.steps], spec.delivery.pause.words
+    return f"{join(steps)} of traffic, " + (f"watched for {pause}" if len(steps) == 1 else f"{pause} each")
+
+
 def plural(count: int, word: str) -> str:
     """Count a thing: ``1 pod``, ``3 pods``."""
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
@@ -213,8 +219,7 @@ def _rollout_steps(spec: Spec) -> Iterator[str]:
     if migrating:
         yield f"Have {join(migrating)} migrate before the new version takes over, in steps that the old one survives"
     if served(spec):
-        shares = join([step.text for step in spec.delivery.steps])
-        yield f"Implement blue-green deployment: {shares} of traffic, {spec.delivery.pause.words} each"
+        yield f"Implement blue-green deployment: {pace(spec)}"
     if workers(spec):
         yield f"Roll {join([worker.name for worker in workers(spec)])} pod by pod (a worker has no colours)"
 
@@ -232,14 +237,19 @@ def _alerting(spec: Spec) -> Draft:
 
 
 def _security(spec: Spec) -> Draft:
-    source = {"external-secrets": "with External Secrets", "manual": "by hand, as security/secrets.yml says"}
     steps = (
         *_edge_steps(spec),
         "Apply the network policies: default deny, and one rule per needed flow",
-        f"Set up secrets management {source[spec.platform.secrets]}",
+        *_secret_steps(spec),
     )
     success = "Security scan passes with no high or critical issues"
     return Draft("security", "Configure security controls", 3, steps, success)
+
+
+def _secret_steps(spec: Spec) -> Iterator[str]:
+    if any(service.secrets for service in spec.services):
+        how = {"external-secrets": "with External Secrets", "manual": "by hand, as security/secrets.yml says"}
+        yield f"Set up secrets management {how[spec.platform.secrets]}"
 
 
 def _edge_steps(spec: Spec) -> Iterator[str]:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Take a release through its steps (10%, 50% and 100%, 10 minutes each), asking Prometheus all the while.
+# Take a release through its steps (10%, 50% and 100% of traffic, 10 minutes each), asking Prometheus all the while.
 # Rolls back when a rollback criterion fires, when it cannot be judged, when somebody else moves the traffic, and when
 # this script is interrupted.
 set -Eeuo pipefail
@@ -172,7 +172,7 @@ judge
 services=(feature-api)
 first="$(read_weights "${services[0]}")"
 first="${first##* }"
-log "green has ${first} percent; will go through 10%, 50% and 100%, 10 minutes each in ${NAMESPACE} of ${KUBE_CONTEXT}"
+log "green has ${first} percent; will go through 10%, 50% and 100% of traffic, 10 minutes each in ${NAMESPACE} of ${KUBE_CONTEXT}"
 confirm
 
 watching=true
