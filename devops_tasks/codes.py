@@ -59,7 +59,8 @@ CODES: dict[str, Code] = {
              "limit.", "Sort them, or correct one."),
         Code("out-of-range", "Contradictions", "A quantity of the right form with which no correct bundle can be made, "
              "such as a scrape interval of 10 minutes.", "Keep to the limits that are named."),
-        Code("wrong-unit", "Contradictions", "A threshold is not in the unit of its metric.",
+        Code("wrong-unit", "Contradictions", "A threshold is not in the unit of its metric, or a budget in no currency "
+             "that its cloud counts in.",
              "Write it in the unit that is named."),
         Code("promql", "Contradictions", "An alert's `query` is no PromQL, or none that a rule can record: a range of "
              "samples, a text, a function that Prometheus 2.42 does not know; or it gives nothing while all is well.",

@@ -46,6 +46,8 @@ _HOUR_SECONDS = 3600
 _DAY_SECONDS = 86400
 _PERCENT_PLACES = Decimal("0.0001")
 """Two places of a percent."""
+_AWS_CURRENCIES = ("USD", "CNY")
+"""What AWS sends its bills in; CNY only in China."""
 DEFAULT_DENY = "default-deny"
 SECRETS_FOLDER = "/etc/secrets"
 """Where a container finds its secrets, one file each."""
@@ -618,6 +620,13 @@ def _aws_days(backup: DatabaseBackup, path: KeyPath) -> Faults:
         yield Fault(path, f"AWS Backup keeps whole days, not {backup.keep.text}", "write days", "out-of-range")
 
 
+def _budget(spec: Spec) -> Faults:
+    budget = spec.cost.budget
+    if budget and spec.platform.cloud == "aws" and budget.currency not in _AWS_CURRENCIES:
+        what = f"AWS counts a budget in {' or '.join(_AWS_CURRENCIES)}, not in {budget.currency}"
+        yield Fault(("cost", "budget"), what, "write what it is in one of these", "wrong-unit")
+
+
 def _contacts(spec: Spec) -> Faults:
     if spec.contacts.webhook and spec.contacts.pager != "webhook":
         what = f"the pager is {spec.contacts.pager or 'to be decided'}, so nothing would call this address"
@@ -638,6 +647,7 @@ RULES: tuple[Callable[[Spec], Faults], ...] = (
     _rows,
     _queries,
     _retention,
+    _budget,
     _contacts,
 )
 """What is asked of the whole spec."""

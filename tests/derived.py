@@ -67,7 +67,11 @@ def _planning(spec: Tree) -> dict[str, Amount]:
 
 def _savings(cost: Tree) -> dict[str, Amount]:
     saved = sum((_value("money", row["saves"]) for row in cost.get("rightsizing", [])), Fraction())
-    return {"sum of cost.rightsizing[].saves": ("money", saved)}
+    budget = _value("money", cost["budget"]) if "budget" in cost else Fraction()
+    return {
+        "sum of cost.rightsizing[].saves": ("money", saved),
+        "four fifths of cost.budget": ("money", budget * 4 / 5),
+    }
 
 
 def _database(database: Tree) -> list[tuple[str, Amount]]:

@@ -464,6 +464,15 @@ TEXTS: dict[str, tuple[str, Errors]] = {
             )
         ],
     ),
+    "a budget in a currency that the cloud does not count in": (
+        MINIMAL + "cost: {budget: 1000 EUR}\n",
+        [
+            (
+                "wrong-unit",
+                "11:8: cost.budget: AWS counts a budget in USD or CNY, not in EUR (write what it is in one of these)",
+            )
+        ],
+    ),
     "a histogram without the threshold": (
         MINIMAL + "services: [{name: a, latency_buckets: [100ms, 200ms, 1s]}]\n",
         [

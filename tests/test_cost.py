@@ -38,7 +38,7 @@ def test_a_budget_warns_before_and_when_it_is_spent() -> None:
 
 
 def test_whom_nobody_decided_to_warn_is_an_address_that_cannot_exist() -> None:
-    subscriber = budget("{budget: 10 EUR}")["NotificationsWithSubscribers"][0]["Subscribers"][0]
+    subscriber = budget("{budget: 10 CNY}")["NotificationsWithSubscribers"][0]["Subscribers"][0]
     assert subscriber["Address"] == "undecided@undecided.invalid"
 
 
@@ -47,6 +47,27 @@ def test_whom_nobody_decided_to_warn_is_an_address_that_cannot_exist() -> None:
 )
 def test_a_file_that_would_alert_nobody_is_not_written(cost: str, cloud: str) -> None:
     assert not [path for path in bundle(cost, cloud) if path.startswith("cost/")]
+
+
+def test_where_no_cloud_watches_the_budget_people_are_told_what_to_do_and_from_when() -> None:
+    text = MINIMAL.replace('name: "24"', 'name: "24"\n  ends: 2026-12-14')
+    cost = "cost: {budget: 1000.50 EUR, notify: devops@example.com}\nplatform: {cloud: none}\n"
+    section = render_bundle(load_text(text + cost))["tasks.md"].partition("### Cost Monitoring Alerts\n")[2]
+    said = section.partition("\n---")[0]
+    assert [line.strip() for line in said.splitlines() if line.strip().startswith("- [ ]")] == [
+        (
+            "- [ ] What is paid for carries the tags or labels `Environment=production`, `Team=saved-reports`, "
+            "`Application=saved-reports`, so that the bill can be told apart"
+        ),
+        "- [ ] Whoever sends the bill warns devops@example.com, from 2026-12-14 on:",
+        "- [ ] The month is on its way to more than the budget. (forecast of 1000.5 EUR)",
+        "- [ ] Four fifths are spent. (800.4 EUR)",
+        "- [ ] The budget is spent. (1000.5 EUR)",
+        (
+            "- [ ] Where nobody can warn: devops@example.com compares the bill so far with these amounts on the first "
+            "and the fifteenth of each month"
+        ),
+    ]
 
 
 @pytest.mark.parametrize(

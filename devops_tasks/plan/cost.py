@@ -1,8 +1,10 @@
 """What the feature may cost, and who is warned before it does."""
 
+from collections.abc import Iterator
 from typing import TypedDict
 
 from devops_tasks.plan import undecided
+from devops_tasks.plan.commitments import day
 from devops_tasks.spec import Spec
 from devops_tasks.units import Money, plain
 
@@ -16,11 +18,12 @@ class Budget(TypedDict):
 
 
 class Notice(TypedDict):
-    """One warning before or when the budget is spent."""
+    """One warning before or when the budget is spent; ``amount`` is the money at which it comes."""
 
     type: str
     percent: int
     words: str
+    amount: str
 
 
 class Tag(TypedDict):
@@ -31,7 +34,7 @@ class Tag(TypedDict):
 
 
 class Cost(TypedDict):
-    """What the cost templates print; ``file`` is None where nothing watches the budget."""
+    """What the cost templates print; ``file`` is None where people watch the budget, who are told by when to begin."""
 
     budget: Budget | None
     notify: str | None
@@ -40,6 +43,7 @@ class Cost(TypedDict):
     tags: list[Tag]
     warnings: list[Notice]
     file: str | None
+    by: str | None
 
 
 class Plan(TypedDict):
@@ -48,10 +52,10 @@ class Plan(TypedDict):
     cost: Cost
 
 
-_WARNINGS: tuple[Notice, ...] = (
-    {"type": "FORECASTED", "percent": 100, "words": "The month is on its way to more than the budget."},
-    {"type": "ACTUAL", "percent": 80, "words": "Four fifths are spent."},
-    {"type": "ACTUAL", "percent": 100, "words": "The budget is spent."},
+_WARNINGS = (
+    ("FORECASTED", 100, "The month is on its way to more than the budget."),
+    ("ACTUAL", 80, "Four fifths are spent."),
+    ("ACTUAL", 100, "The budget is spent."),
 )
 
 
@@ -71,10 +75,17 @@ def plan_cost(spec: Spec) -> Plan:
                 {"name": "Team", "value": team},
                 {"name": "Application", "value": slug},
             ],
-            "warnings": list(_WARNINGS),
+            "warnings": list(_warnings(budget)) if budget else [],
             "file": "cost/budget-alerts.yml" if watched else None,
+            "by": day(spec.sprint.ends),
         }
     }
+
+
+def _warnings(budget: Money) -> Iterator[Notice]:
+    for kind, percent, words in _WARNINGS:
+        amount = Money(budget.amount * percent / 100, budget.currency)
+        yield {"type": kind, "percent": percent, "words": words, "amount": amount.text}
 
 
 def _budget(budget: Money) -> Budget:
