@@ -60,6 +60,8 @@ _KEPT: dict[str, Tree] = {
     "tasks[].skip": MISSING,
     "databases[].selector": {"app": "store"},
     "caches[].selector": {"app": "store"},
+    "caches[].staging.class": "cache.t3.micro",
+    "caches[].production.class": "cache.r5.large",
 }
 
 
