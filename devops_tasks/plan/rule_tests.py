@@ -264,7 +264,9 @@ def _targets_cases(alert: AlertPlan, step: int) -> list[Case]:
 def _metrics_cases(alert: AlertPlan, sources: list[SourceSeries], step: int) -> list[Case]:
     wait, name = _wait(alert, step), alert["name"]
     there = [_values(source["sample"], "1", wait, step) for source in sources]
-    alike = [_values(_unlike(source), "1", wait, step) for source in sources if _unlike(source) != source["sample"]]
+    unlike = [_unlike(source) for source in sources if _unlike(source) != source["sample"]]
+    unlike += [other for source in sources for other in _of_others(source, alert["labels"])]
+    alike = [_values(series, "1", wait, step) for series in unlike]
     missing = [{"series": source["metric"], **dict(_LABEL.findall(source["selector"]))} for source in sources]
     return [
         _case(f"{name}: silent while every series is there", there, [_expect(alert, wait, 0)]),
@@ -289,6 +291,16 @@ def _unlike(source: SourceSeries) -> str:
     equal = dict(_LABEL.findall(source["selector"]))
     kept = [f'{name}="{value}"' for name, value in _LABEL.findall(source["sample"]) if name in equal]
     return f"{source['metric']}{{{','.join(kept)}}}"
+
+
+def _of_others(source: SourceSeries, carried: Mapping[str, str]) -> list[str]:
+    """Give a sample to others in each label that the alert carries by itself: ``absent`` need not tell of it."""
+    samples = dict(_LABEL.findall(source["sample"]))
+    return [
+        source["metric"] + "{" + ",".join(f'{key}="{text}"' for key, text in {**samples, name: _OTHER}.items()) + "}"
+        for name, value in _LABEL.findall(source["selector"])
+        if carried.get(name) == value
+    ]
 
 
 def _case(
