@@ -231,7 +231,7 @@ def taken() -> dict[str, Files]:
     return {
         **{name: example(name) for name in EXAMPLES},
         "both-kinds": bundle(BOTH),
-        "euros": bundle(f"{MINIMAL}cost: {{budget: 10.5 EUR}}\n"),
+        "yuan": bundle(f"{MINIMAL}cost: {{budget: 10.5 CNY}}\n"),
         "many": bundle(MANY),
     }
 
