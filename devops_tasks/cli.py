@@ -5,6 +5,7 @@ Lives here: the command line. Results go to stdout, everything else to stderr. M
 
 import gc
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from devops_tasks.errors import ConflictError, Problem, UserError, shown
 if TYPE_CHECKING:
     from devops_tasks.generate import Report
     from devops_tasks.importer import Imported
+    from devops_tasks.progress import Style
     from devops_tasks.render import Renderer
     from devops_tasks.wizard import Decision
 
@@ -311,6 +313,54 @@ def check(
             print(shown(line))
     print(judgement.summary, file=sys.stderr)
     raise typer.Exit(int(bool(judgement.problems)))
+
+
+@app.command()
+def status(
+    place: Annotated[
+        Path,
+        typer.Argument(
+            metavar="[DIR]",
+            parser=_folder,
+            help="A bundle's folder, a document, or a folder with several bundles; the present one by default.",
+        ),
+    ] = Path(),
+    today: Annotated[str, typer.Option(metavar="DATE", help="The day to count from; today by default.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Tell how far a sprint's tasks are, as their tasks.md says.
+
+    It reads the document of a bundle, or one that was filled in by hand: points and tasks by priority, checklists, who
+    waits for whom, and what nobody has decided. Of several documents in a tree it prints a table.
+    """
+    from datetime import UTC, date, datetime
+
+    from devops_tasks.progress import read_status, status_json, status_lines
+
+    with _in_json({"documents": []} if as_json else None):
+        _date(today)
+        day = date.fromisoformat(today) if today else datetime.now(UTC).astimezone().date()
+        found = read_status(place)
+    if as_json:
+        _print_json(status_json(found.documents, day), UserError(*found.problems))
+    else:
+        for line in status_lines(found.documents, day, _style()):
+            print(line)
+        refuse(UserError(*found.problems))
+    raise typer.Exit(2 if found.problems else 0)
+
+
+def _style() -> "Style":
+    """Find out what stdout can show."""
+    from devops_tasks.progress import Style
+
+    try:
+        "█░".encode(sys.stdout.encoding or "ascii")
+        unicode = True
+    except UnicodeEncodeError:
+        unicode = False
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return Style(unicode, sys.stdout.isatty() and not plain)
 
 
 def _date(today: str) -> None:

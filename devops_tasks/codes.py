@@ -95,6 +95,8 @@ CODES: dict[str, Code] = {
         Code("unfinished", "Output", "A run was killed while it put files in place (exit code 1).",
              "Run `devops-tasks generate`, which finishes or undoes it."),
         Code("no-bundle", "Bundles", "The folder holds no bundle.", "Name the folder of one, or generate it."),
+        Code("no-tasks", "Bundles", "There is no `tasks.md`, or the document has no task and no checklist.",
+             "Name the folder of a bundle, or a document."),
         Code("lock", "Bundles", "`.devops-tasks/lock.json` or the journal of a killed run is damaged, of another "
              "format, or names a file outside of its folder.", "Restore it, or generate again."),
         Code("newer", "Bundles", "A newer version made the bundle.", "Use that version, or a newer one."),

@@ -941,6 +941,38 @@ FILES: dict[str, Case] = {
             )
         ],
     ),
+    # Documents
+    "no document to read progress from": Case(
+        folder("out"),
+        ["status", "out"],
+        [("no-tasks", "out: holds no tasks.md (name the folder of a bundle, or a document)")],
+    ),
+    "a document that is not there": Case(
+        lambda: None, ["status", "out"], unreadable("out: no such file (name another file)")
+    ),
+    "a document without a box": Case(
+        file("out/tasks.md", "# Tasks\n"),
+        ["status", "out"],
+        [("no-tasks", "out/tasks.md: has no task and no checklist (name the folder of a bundle, or a document)")],
+    ),
+    "a document of 50 MB": Case(
+        after(large),
+        ["status", "spec.yaml"],
+        [("too-large", "spec.yaml: larger than 2000000 bytes (name another file)")],
+    ),
+    "a document of zeros": Case(
+        file("out/tasks.md", "\0" * 9),
+        ["status", "out"],
+        [("binary", "out/tasks.md: no text but binary data (name the folder of a bundle, or a document)")],
+    ),
+    "a document that is a folder": Case(
+        folder("out/tasks.md"), ["status", "out"], unreadable("out/tasks.md: is a folder, not a file (name a file)")
+    ),
+    "a day that is none": Case(
+        lambda: None,
+        ["status", "--today", "2026-02-30"],
+        [("usage", "--today: expected a date such as 2026-12-01, that exists, found '2026-02-30'")],
+    ),
     "init where a spec is": Case(
         spec, ["init", "spec.yaml"], [("exists", "spec.yaml: is there already (name another file, or edit this one)")]
     ),

@@ -46,6 +46,7 @@ ROOMS = (
     "judge",
     "bootstrap",
     "wizard",
+    "progress",
     "tracker",
     "cli",
     "__main__",
@@ -59,13 +60,15 @@ SIDE_DOORS = {
     "checks.verdict",
 }
 
-FILES = frozenset({"reading", "specfile", "cache", "render", "disk", "generate", "judge", "bootstrap", "wizard", "cli"})
+FILES = frozenset(
+    {"reading", "specfile", "cache", "render", "disk", "generate", "judge", "bootstrap", "wizard", "progress", "cli"}
+)
 NOBODY: frozenset[str] = frozenset()
 
 # What only some rooms may import. A third-party library that is not named here has no room yet.
 HOMES = {
     "jinja2": {"render"},
-    "markdown_it": {"importer"},
+    "markdown_it": {"importer", "progress"},
     "prompt_toolkit": {"wizard"},
     "questionary": {"wizard"},
     "typer": {"cli"},

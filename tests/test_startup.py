@@ -76,8 +76,9 @@ def test_the_first_question_loads_what_asks_and_nothing_that_reads_renders_or_ju
     [
         (["generate", str(SPEC), "-o", "bundle"], "jinja2", SLOW | {"importlib.resources"}),
         (["check", "bundle"], "yaml", SLOW),
+        (["status", "bundle"], "markdown_it", SLOW | {"jinja2", "yaml", "devops_tasks.spec"}),
     ],
-    ids=["generate", "check"],
+    ids=["generate", "check", "status"],
 )
 def test_commands_load_only_what_they_use(bundle: Path, arguments: list[str], needed: str, unwanted: set[str]) -> None:
     loaded = modules_loaded_by(bundle, *arguments)

@@ -130,9 +130,9 @@ EXIT_CODES = (
 
 ENVIRONMENT = (
     ("CI", "when it is set, `init` does not ask"),
-    ("TERM", "where it is `dumb`, `init` asks line by line, as with `--plain`"),
+    ("TERM", "where it is `dumb`, `init` asks line by line, as with `--plain`, and `status` is without colour"),
     ("XDG_STATE_HOME", "the folder below which the answers of a stopped `init` are kept; `~/.local/state` by default"),
-    ("NO_COLOR", "when it is set, questions are asked without colour"),
+    ("NO_COLOR", "when it is set, nothing is in colour"),
     ("XDG_CACHE_HOME", "the folder below which compiled templates are kept; `~/.cache` by default"),
 )
 
