@@ -223,6 +223,57 @@ def test_an_undecided_bucket_is_one_that_the_script_refuses() -> None:
     assert '"${to}" != *undecided*' in files["disaster-recovery/backup-database.sh"]
 
 
+def resources(text: str, path: str = "disaster-recovery/backup.yml") -> dict[str, Any]:
+    found: dict[str, Any] = template(bundle(text), path)["Resources"]
+    return {name: each["Properties"] for name, each in found.items()}
+
+
+def test_each_managed_database_is_restored_daily_from_its_newest_snapshot() -> None:
+    found = resources(MANY)
+    for name, days, plan_name in (("ADb", 1, "saved_reports_a_db"), ("OrdersN2Db", 2, "saved_reports_orders_2_db")):
+        tests, selection = found[f"{name}RestoreTest"], found[f"{name}RestoreTestSelection"]
+        assert tests["ScheduleExpression"] == "cron(30 4 * * ? *)"
+        assert tests["RestoreTestingPlanName"] == plan_name
+        assert tests["RecoveryPointSelection"] == {
+            "Algorithm": "LATEST_WITHIN_WINDOW",
+            "SelectionWindowDays": days,
+            "IncludeVaults": [{"GetAtt": "Vault.BackupVaultArn"}],
+            "RecoveryPointTypes": ["SNAPSHOT"],
+        }
+        assert selection["RestoreTestingPlanName"] == {"Ref": f"{name}RestoreTest"}
+        assert selection["ProtectedResourceArns"] == [{"Ref": f"{name}Arn"}]
+        assert selection["IamRoleArn"] == {"GetAtt": "RestoreTestRole.Arn"}
+
+
+def test_a_restore_test_makes_and_deletes_nothing_but_what_is_named_after_it() -> None:
+    (policy,) = resources(MINIMAL)["RestoreTestRole"]["Policies"]
+    allowed = policy["PolicyDocument"]["Statement"]
+    changing = [each for each in allowed if any("Delete" in action or "Tags" in action for action in each["Action"])]
+    changing = [each for each in changing if each["Sid"] != "Look"]
+    assert [each["Sid"] for each in changing] == ["MakeAndDelete"]
+    for each in allowed:
+        names = [place["Sub"].rpartition(":")[2] for place in each["Resource"]] if each in changing else []
+        assert set(names) <= {"awsbackup-restore-test*"}
+        assert each["Resource"] != "*" or each["Sid"] == "Look"
+        assert each["Sid"] != "Look" or all(re.match("rds:(Describe|List)", action) for action in each["Action"])
+
+
+def test_the_vault_has_a_key_of_its_own_that_changes_and_outlives_it() -> None:
+    found = template(bundle(MINIMAL), "disaster-recovery/backup.yml")["Resources"]
+    assert found["Vault"]["Properties"]["EncryptionKeyArn"] == {"GetAtt": "Key.Arn"}
+    assert found["Key"]["Properties"]["EnableKeyRotation"] is True
+    assert {found[name]["DeletionPolicy"] for name in ("Key", "Vault")} == {"Retain"}
+
+
+@pytest.mark.parametrize("slug", ["a", "a" * 40])
+@pytest.mark.parametrize("name", ["d", "d" * 40])
+def test_the_name_of_a_restore_test_is_one_that_aws_takes(slug: str, name: str) -> None:
+    text = MINIMAL.replace("name: Saved Reports", f"name: Saved Reports\n  slug: {slug}")
+    named = plan(f"{text}databases: [{{name: {name}}}]\n")["databases"][0]["restore_test"]
+    assert re.fullmatch(r"[A-Za-z0-9_]{1,50}", named)
+    assert named.endswith(f"_{name}")
+
+
 # What AWS takes
 
 
@@ -243,22 +294,25 @@ def write_templates(files: Files, folder: Path, name: str) -> None:
 
 
 @pytest.mark.real
-def test_the_linter_of_aws_finds_nothing_in_any_template(tmp_path: Path) -> None:
+def test_the_linter_of_aws_and_checkov_find_nothing_in_any_template(tmp_path: Path) -> None:
     for name, files in taken().items():
         write_templates(files, tmp_path, name)
     assert len(list(tmp_path.iterdir())) == 12
     assert tools.cfn_lint(tmp_path) == ""
+    assert tools.checkov(tmp_path, "cloudformation") == ""
 
 
 @pytest.mark.real
 def test_the_linter_of_aws_finds_properties_that_it_does_not_know(tmp_path: Path) -> None:
     files = bundle(f"{MINIMAL}cost: {{budget: 10 USD}}\n")
     files["cost/budget-alerts.yml"] = files["cost/budget-alerts.yml"].replace("TimeUnit:", "TimeUnits:")
-    files["disaster-recovery/backup.yml"] = files["disaster-recovery/backup.yml"].replace("Lifecycle:", "LifeCycle:")
+    broken = files["disaster-recovery/backup.yml"].replace("Lifecycle:", "LifeCycle:")
+    files["disaster-recovery/backup.yml"] = broken.replace("      EncryptionKeyArn: !GetAtt Key.Arn\n", "")
     write_templates(files, tmp_path, "broken")
     said = tools.cfn_lint(tmp_path)
     assert "TimeUnits" in said
     assert "LifeCycle" in said
+    assert "CKV_AWS_166" in tools.checkov(tmp_path, "cloudformation")
 
 
 # Tuning

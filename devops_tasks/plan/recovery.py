@@ -22,6 +22,9 @@ AWS_BACKUP = "aws-backup"
 _AWS_CLI = "docker.io/amazon/aws-cli:2.17.0"
 _DAY_SECONDS = 86400
 _VERIFY_CRON = "30 4 * * *"
+_VERIFY_AWS_CRON = "cron(30 4 * * ? *)"
+_TEST_NAME_MOST = 50
+"""The longest name of a plan of restore tests."""
 _LATE_SECONDS = 300
 """How long after its time a backup may begin: a CronJob's startingDeadlineSeconds."""
 _PULL_SECONDS = 900
@@ -60,6 +63,7 @@ class Backup(TypedDict):
     lose_seconds: int
     deadline_seconds: int
     stale_seconds: int
+    newest_days: int
     verify_seconds: int
     to: str | None
     to_literal: str
@@ -111,6 +115,7 @@ class PlannedDatabase(TypedDict):
     backup: Backup
     backup_name: str
     verify_name: str
+    restore_test: str
     flows: list[Flow]
     verify_flows: list[Flow]
     tuned_by: str | None
@@ -142,6 +147,7 @@ class Recovery(TypedDict):
     groups: list[PlannedDatabase]
     aws_cli: str
     verify_cron: str
+    verify_aws_cron: str
 
 
 class Plan(TypedDict):
@@ -170,6 +176,7 @@ def plan_recovery(spec: Spec) -> Plan:
             "groups": [database for database in databases if database["tuned_by"] == "database/parameter-group.yml"],
             "aws_cli": _AWS_CLI,
             "verify_cron": _VERIFY_CRON,
+            "verify_aws_cron": _VERIFY_AWS_CRON,
         },
     }
 
@@ -207,6 +214,7 @@ def _database(spec: Spec, database: Database) -> PlannedDatabase:
         "backup": _backup(spec, database),
         "backup_name": f"{database.name}-backup",
         "verify_name": f"{database.name}-verify",
+        "restore_test": _restore_test(spec, database),
         "flows": list(_flows(database)),
         "verify_flows": [
             _flow(f"{database.name}-verify", "DNS", 53, _dns()),
@@ -218,6 +226,12 @@ def _database(spec: Spec, database: Database) -> PlannedDatabase:
         "production": sizes[1],
         "sizes": sizes,
     }
+
+
+def _restore_test(spec: Spec, database: Database) -> str:
+    """Name the plan of restore tests: letters, digits and ``_``, and no other plan of the account has it."""
+    room = _TEST_NAME_MOST - len(database.name) - 1
+    return f"{spec.feature.slug[:room]}-{database.name}".replace("-", "_")
 
 
 def _size(resource: str, environment: str, size: DatabaseSize) -> Size:
@@ -253,6 +267,7 @@ def _backup(spec: Spec, database: Database) -> Backup:
     backup = database.backup
     schedule = units.schedule(backup.every)
     keep_days = ceil(backup.keep.seconds / _DAY_SECONDS)
+    stale_seconds = int(backup.every.seconds * 3 / 2) + _LATE_SECONDS
     return {
         "by": _provider(spec, database),
         "every": backup.every.text,
@@ -272,7 +287,8 @@ def _backup(spec: Spec, database: Database) -> Backup:
         "lose_words": backup.lose_at_most.words,
         "lose_seconds": ceil(backup.lose_at_most.seconds),
         "deadline_seconds": int(backup.every.seconds / 2),
-        "stale_seconds": int(backup.every.seconds * 3 / 2) + _LATE_SECONDS,
+        "stale_seconds": stale_seconds,
+        "newest_days": ceil(stale_seconds / _DAY_SECONDS),
         "verify_seconds": ceil(backup.restore_within.seconds) + _PULL_SECONDS,
         "to": backup.to,
         "to_literal": backup.to or f"s3://{undecided.HOST}/{database.name}",
