@@ -306,7 +306,7 @@ def unmade_backups(case: Case) -> list[str]:
     """Find rows of the backup table that nothing provides, or that what makes them does at another interval."""
     rows = rows_under(case, "Backup Strategy")
     made = case.files.get("disaster-recovery/backup.yml", "")
-    schedules = re.findall(r'(?:ScheduleExpression: "cron\(|schedule: ")([^)"]+)', made)
+    schedules = re.findall(r'(?:Vault: !Ref Vault\n +ScheduleExpression: "cron\(|schedule: ")([^)"]+)', made)
     wanted = [each for row in rows for each in intervals(row)]
     missing = [row[0] for row in rows if not row[4]]
     return missing + ([] if wanted == [interval_hours(each) for each in schedules] else [f"{wanted} by {schedules}"])
