@@ -14,11 +14,12 @@ from devops_tasks import lock as locks
 from devops_tasks.disk import check_folder
 from devops_tasks.errors import ConflictError, Fault, Problem, UserError
 from devops_tasks.fields import Tree
-from devops_tasks.generate import Bundle, Report, render_bundle, write_folder
+from devops_tasks.generate import Bundle, render_bundle, write_folder
 from devops_tasks.merge import Change, plan_changes
 from devops_tasks.plan import plan_bundle
 from devops_tasks.reading import reason
 from devops_tasks.render import Files, Renderer
+from devops_tasks.runs import Report
 from devops_tasks.schema import spec_schema
 from devops_tasks.spec import Documents
 from devops_tasks.specedit import edit_text

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 _DIGEST_BYTES = 32
-_MOST_ENTRIES = 8
+_MOST_ENTRIES = {"templates": 8, "run": 500}
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -35,14 +35,14 @@ def private_folder(variable: str, usual: str) -> Path | None:
     return folder if stat.S_ISDIR(status.st_mode) and _own(status) else None
 
 
-def cache_key(*parts: str | bytes) -> str:
-    """Name an entry after all that it depends on; the interpreter is always among it."""
+def cache_key(kind: str, *parts: str | bytes) -> str:
+    """Name an entry of a kind after all that it depends on; the interpreter is always among it."""
     digest = sha256()
     for part in (str(sys.implementation.cache_tag), *parts):
         content = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")
         digest.update(b"%d:" % len(content))
         digest.update(content)
-    return digest.hexdigest()
+    return f"{kind}-{digest.hexdigest()}"
 
 
 def read_cached(folder: Path, key: str) -> bytes | None:
@@ -59,14 +59,16 @@ def read_cached(folder: Path, key: str) -> bytes | None:
 
 
 def write_cached(folder: Path, key: str, content: bytes) -> None:
-    """Keep an entry, whole or not at all, and only the newest few."""
+    """Keep an entry, whole or not at all, and only the newest few of its kind."""
+    kind = key.partition("-")[0]
     temporary = folder / f"{key}.{os.getpid()}"
     try:
         with open(temporary, "xb", opener=_open_private) as file:
             file.write(sha256(content).digest() + content)
         temporary.replace(folder / key)
-        for old in sorted(folder.iterdir(), key=lambda entry: entry.lstat().st_mtime)[:-_MOST_ENTRIES]:
-            old.unlink()
+        alike = [entry for entry in os.scandir(folder) if entry.name.startswith(f"{kind}-")]
+        for old in sorted(alike, key=lambda entry: entry.stat(follow_symlinks=False).st_mtime)[: -_MOST_ENTRIES[kind]]:
+            Path(old).unlink()
     except OSError:
         with suppress(OSError):
             temporary.unlink()

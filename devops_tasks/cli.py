@@ -7,7 +7,7 @@ import gc
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,10 +17,10 @@ import typer
 from devops_tasks.errors import ConflictError, Problem, UserError, shown
 
 if TYPE_CHECKING:
-    from devops_tasks.generate import Report
     from devops_tasks.importer import Imported
     from devops_tasks.progress import Style
     from devops_tasks.render import Renderer
+    from devops_tasks.runs import Options, Report
     from devops_tasks.wizard import Decision
 
 app = typer.Typer(
@@ -146,7 +146,7 @@ def generate(
     named after its slug. What somebody edited, ticked or deleted is kept, and merged with what the spec changed. Where
     both changed the same thing, each place is named, and nothing is written.
     """
-    from devops_tasks.generate import Options, generate_each
+    from devops_tasks.runs import Options
 
     with _in_json(_bundles() if as_json else None):
         _date(today)
@@ -154,7 +154,7 @@ def generate(
     options = Options(output, tuple(assignments or ()), today, not (dry_run or diff or check), resolve)
     document: dict[str, list[Any]] = {"bundles": [], "errors": []}
     code = 0
-    for outcome in generate_each(_renderer(), specs, options):
+    for outcome in _outcomes(specs, options):
         code = max(code, _outcome_code(outcome, check=check))
         if as_json:
             _add_outcome(document, outcome)
@@ -163,6 +163,18 @@ def generate(
     if as_json:
         print(json.dumps(document, indent=1))
     raise typer.Exit(code)
+
+
+def _outcomes(specs: list[Path], options: "Options") -> "Iterable[Report | UserError]":
+    """Make the runs, or remember what one that changed nothing has found: then nothing that renders is loaded."""
+    from devops_tasks.runs import recall
+
+    known = recall(specs, options)
+    if known:
+        return [known]
+    from devops_tasks.generate import generate_each
+
+    return generate_each(_renderer(), specs, options)
 
 
 @app.command()

@@ -14,9 +14,10 @@ from devops_tasks.checks import check_bundle
 from devops_tasks.disk import check_folder, finish_run, read_files, read_past, refuse_unfinished, write_changes
 from devops_tasks.errors import ConflictError, Problem, UserError
 from devops_tasks.lock import Lock, digest
-from devops_tasks.merge import QUIET, UNSETTLED, WRITES, Change, Past, Resolve, plan_changes
+from devops_tasks.merge import UNSETTLED, WRITES, Change, Past, Resolve, plan_changes
 from devops_tasks.plan import Plan, plan_bundle
 from devops_tasks.render import DOCUMENT, Files, Renderer
+from devops_tasks.runs import Options, Report, remember
 from devops_tasks.specfile import Loaded, load_spec, override, read_spec
 
 _CITED = 60
@@ -29,23 +30,6 @@ class Bundle(NamedTuple):
     loaded: Loaded
     files: Files
     today: str
-
-
-class Report(NamedTuple):
-    """What a run did, or would do, to one folder."""
-
-    folder: str
-    changes: list[Change]
-
-    @property
-    def conflicts(self) -> bool:
-        """Whether somebody edited what the spec changed, and nobody has said which is right."""
-        return any(change.is_conflict for change in self.changes)
-
-    @property
-    def differs(self) -> bool:
-        """Whether a run that writes would change anything on disk."""
-        return any(change.action not in QUIET for change in self.changes)
 
 
 def render_bundle(renderer: Renderer, loaded: Loaded, today: str = "") -> Bundle:
@@ -170,16 +154,6 @@ def _quoted(text: str) -> str:
     return f'"{first[:_CITED]}{"..." if len(first) > _CITED else ""}"' if first else "nothing"
 
 
-class Options(NamedTuple):
-    """What a run was asked for besides its specs."""
-
-    output: Path | None = None
-    assignments: tuple[str, ...] = ()
-    today: str = ""
-    write: bool = True
-    resolve: Resolve = "refuse"
-
-
 def generate_each(renderer: Renderer, specs: Sequence[Path], options: Options) -> Iterator[Report | UserError]:
     """Make the bundle of each spec in turn; a bad spec fails alone, so its error is given and not raised."""
     taken: set[Path] = set()
@@ -189,10 +163,12 @@ def generate_each(renderer: Renderer, specs: Sequence[Path], options: Options) -
             folder = folder_of(loaded, options.output, several=len(specs) > 1)
             _refuse_taken(folder, spec, taken)
             taken.add(folder)
-            outcome: Report | UserError = _generate(renderer, loaded, folder, options)
+            report = _generate(renderer, loaded, folder, options)
         except UserError as error:
-            outcome = error
-        yield outcome
+            yield error
+        else:
+            remember(specs, options, report)
+            yield report
 
 
 def _generate(renderer: Renderer, loaded: Loaded, folder: Path, options: Options) -> Report:

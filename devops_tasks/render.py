@@ -62,7 +62,7 @@ class _Templates(jinja2.BaseLoader):
         texts = (part for row in self.sources.items() for part in row)
         filters = Path(__file__).with_name("filters.py").read_bytes()
         self.cache = cache
-        self.key = cache_key(__version__, jinja2.__version__, filters, str(folder), *texts)
+        self.key = cache_key("templates", __version__, jinja2.__version__, filters, str(folder), *texts)
         kept = read_cached(cache, self.key) if cache else None
         self.codes: dict[str, CodeType] = marshal.loads(kept) if kept else {}  # noqa: S302 - nobody else's, see `cache`
         self.known = len(self.codes)

@@ -7,7 +7,7 @@ import pytest
 
 from devops_tasks.cache import cache_folder, cache_key, read_cached, write_cached
 
-KEY = cache_key("x")
+KEY = cache_key("templates", "x")
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_an_entry_of_another_user_is_not_read(folder: Path, monkeypatch: pytest.
 
 
 def test_an_entry_that_is_a_link_a_folder_or_a_pipe_is_not_read(folder: Path) -> None:
-    write_cached(folder, "other", b"content")
+    write_cached(folder, "run-other", b"content")
     (folder / "link").symlink_to("other")
     (folder / "folder").mkdir()
     os.mkfifo(folder / "pipe")
@@ -112,18 +112,19 @@ def test_what_cannot_be_written_is_silently_not_kept(folder: Path) -> None:
     write_cached(folder / "missing", KEY, b"content")
 
 
-def test_only_the_newest_few_entries_are_kept(folder: Path) -> None:
+def test_only_the_newest_few_entries_of_a_kind_are_kept(folder: Path) -> None:
     for number in range(12):
-        write_cached(folder, f"{number:02}", b"content")
-        os.utime(folder / f"{number:02}", (number, number))
+        write_cached(folder, f"templates-{number:02}", b"content")
+        os.utime(folder / f"templates-{number:02}", (number, number))
+    write_cached(folder, "run-00", b"content")
+    os.utime(folder / "run-00", (0, 0))
     write_cached(folder, KEY, b"content")
     kept = {entry.name for entry in folder.iterdir()}
-    assert KEY in kept
-    assert "11" in kept
-    assert "00" not in kept
-    assert len(kept) == 8
+    assert {KEY, "templates-11", "run-00"} <= kept
+    assert "templates-00" not in kept
+    assert len(kept) == 8 + 1
 
 
 def test_an_entry_is_named_after_every_part_of_what_it_depends_on() -> None:
     different: list[tuple[str, ...]] = [(), ("a",), ("a", "b"), ("b", "a"), ("ab",), ("a\0001:b",), ("a", "")]
-    assert len({cache_key(*parts) for parts in different}) == len(different)
+    assert len({cache_key(kind, *parts) for parts in different for kind in ("run", "templates")}) == 2 * len(different)

@@ -7,9 +7,10 @@ import pytest
 from devops_tasks import __version__
 from devops_tasks.disk import read_lock
 from devops_tasks.errors import ConflictError, UserError
-from devops_tasks.generate import Report, folder_of, plan_folder, write_folder
+from devops_tasks.generate import folder_of, plan_folder, write_folder
 from devops_tasks.merge import DELETED, QUIET, Resolve
 from devops_tasks.render import Renderer, templates_folder
+from devops_tasks.runs import Report
 from devops_tasks.specfile import load_spec, override, parse_spec, read_spec
 from tests.specs import MINIMAL
 

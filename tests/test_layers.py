@@ -42,6 +42,7 @@ ROOMS = (
     "lock",
     "merge",
     "disk",
+    "runs",
     "generate",
     "judge",
     "bootstrap",
@@ -61,7 +62,8 @@ SIDE_DOORS = {
 }
 
 FILES = frozenset(
-    {"reading", "specfile", "cache", "render", "disk", "generate", "judge", "bootstrap", "wizard", "progress", "cli"}
+    {"reading", "specfile", "cache", "render", "disk", "runs", "generate", "judge", "bootstrap", "wizard", "progress"}
+    | {"cli"}
 )
 NOBODY: frozenset[str] = frozenset()
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from devops_tasks.errors import ConflictError, UserError
-from devops_tasks.generate import Report, plan_folder, write_folder
+from devops_tasks.generate import plan_folder, write_folder
 from devops_tasks.merge import QUIET, Resolve
+from devops_tasks.runs import Report
 from tests.bundles import load_example, renderer
 from tests.person import Person
 

@@ -115,6 +115,11 @@ class _Texts(Mapping[str, str]):
         return len(self.texts)
 
 
+def is_unfinished(folder: Path) -> bool:
+    """Say whether a run is under way in a folder, or was killed there."""
+    return journal.is_unfinished(Folder(folder))
+
+
 def finish_run(folder: Path) -> None:
     """Finish, or undo, what a run that was killed has left; waits for one that is still under way."""
     with _unfinished(folder) as inside:

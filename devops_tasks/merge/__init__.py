@@ -4,7 +4,6 @@ Lives here: pure decisions, one per path; how two versions of a file become one 
 Must not: touching disk.
 """
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -169,6 +168,8 @@ def difference(change: Change) -> Iterator[str]:
     """Print a change as a unified diff, line by line without line ends."""
     if change.action in QUIET:
         return
+    import difflib
+
     old = (change.old or b"").decode("utf-8", "replace").splitlines()
     new = (change.new or b"").decode("utf-8", "replace").splitlines()
     before = "/dev/null" if change.old is None else f"a/{change.path}"

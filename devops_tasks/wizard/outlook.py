@@ -11,11 +11,12 @@ from textwrap import wrap
 from devops_tasks.checks.verdict import Bundle, judge_bundle, severity
 from devops_tasks.errors import UserError
 from devops_tasks.fields import Tree
-from devops_tasks.generate import Report, plan_folder
+from devops_tasks.generate import plan_folder
 from devops_tasks.judge import exists_in, find_shell
 from devops_tasks.merge import Change
 from devops_tasks.plan import Plan, plan_bundle
 from devops_tasks.render import Renderer
+from devops_tasks.runs import Report
 from devops_tasks.specfile import Source, load_spec
 from devops_tasks.wizard.answers import load_faults
 from devops_tasks.wizard.flow import Look, Outlook
