@@ -10,7 +10,9 @@ from __future__ import annotations
 import itertools
 import os
 import platform
+import pty
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,10 +20,10 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench_peers import RECORD, VENV, VERSIONS, install, rendered, write_templates
+from bench_peers import RECORD, VENV, VERSIONS, edit, install, rendered, write_project, write_templates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = str(Path(sys.executable).with_name("devops-tasks"))
@@ -58,9 +60,13 @@ HELP = "--help"
 WARM = "a bundle"
 COLD = "a bundle, the first time"
 AGAIN = "a bundle again, nothing changed"
+MERGE = "a bundle again, ten edited files and a changed spec"
+FIRST = "the first question of `init`"
+ASKING = "import questionary"
 CHECK = "check"
 COOKIECUTTER = "cookiecutter"
 COPIER = "copier"
+UPDATE = "copier update"
 MANY = f"{SPECS} bundles in one call"
 FLOOR = "the bare loop"
 
@@ -69,13 +75,18 @@ TABLE_ROWS = (
     Row(HELP, BARE),
     Row(WARM, IMPORT, 1.7),
     Row(COLD, IMPORT),
-    Row(AGAIN, IMPORT),
+    Row(AGAIN, IMPORT, 0.9),
     Row(CHECK, IMPORT),
+    Row(FIRST, ASKING, 2),
     Row(WARM, COOKIECUTTER, 1 / 3),
     Row(WARM, COPIER),
+    Row(MERGE, UPDATE, 1 / 8),
     Row(MANY, FLOOR, 2),
     Row(WARM, IMPORT, 1.5, "bytes"),
 )
+
+CHANGE = "contacts.channel=#another-channel"
+"""What the spec, or the other generator's template, changes in the bundle that somebody has edited."""
 
 COMMANDS = {
     BARE: [sys.executable, "-c", "pass"],
@@ -85,13 +96,19 @@ COMMANDS = {
     WARM: [PROGRAM, "generate", str(EXAMPLE), "-o", "{fresh}"],
     COLD: [PROGRAM, "generate", str(EXAMPLE), "-o", "{fresh}"],
     AGAIN: [PROGRAM, "generate", str(EXAMPLE), "-o", "bundle"],
+    MERGE: [PROGRAM, "generate", str(EXAMPLE), "-o", "{fresh}", "--set", CHANGE],
     CHECK: [PROGRAM, "check", "bundle"],
+    ASKING: [sys.executable, "-c", ASKING],
+    FIRST: [PROGRAM, "init", "{fresh}/devops-tasks.yaml"],
 }
-"""`{fresh}` stands for a folder that is not there yet."""
+"""`{fresh}` stands for a folder that is not there yet, or for a copy of one of `COPIES`."""
 PEERS = {
     COOKIECUTTER: [str(VENV / "bin/cookiecutter"), "templates/cookiecutter", "--no-input", "-o", "{fresh}"],
     COPIER: [str(VENV / "bin/copier"), "copy", "--defaults", "--quiet", "templates/copier", "{fresh}"],
+    UPDATE: [str(VENV / "bin/copier"), "update", "--defaults", "--quiet", "{fresh}"],
 }
+COPIES = {MERGE: "edited", UPDATE: "project"}
+QUESTION = b"What is the feature called?"
 COMMANDS_OF_MANY = {
     MANY: [PROGRAM, "generate", *(f"specs/{number:03}.yaml" for number in range(SPECS)), "-o", "{fresh}"],
     FLOOR: [*LOOP, "loop", "values", "{fresh}"],
@@ -108,11 +125,17 @@ class Bench:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         self.environment = {**kept, "HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache")}
 
-    def run(self, command: list[str], *, cold: bool = False) -> tuple[Usage, Path]:
+    def run(self, command: list[str], name: str = "") -> tuple[Usage, Path]:
         """Run a command to its end; give what it took and the folder that it wrote, if it wrote one."""
         fresh = self.folder / f"out-{next(self.numbers)}"
-        environment = {**self.environment, **({"XDG_CACHE_HOME": f"{fresh}-cache"} if cold else {})}
+        if name in COPIES:
+            subprocess.run(["/bin/cp", "-a", self.folder / COPIES[name], fresh], check=True)
+        environment = {**self.environment, **({"XDG_CACHE_HOME": f"{fresh}-cache"} if name == COLD else {})}
         words = [word.replace("{fresh}", str(fresh)) for word in command]
+        start = self._ask if name == FIRST else self._finish
+        return start(words, environment), fresh
+
+    def _finish(self, words: list[str], environment: Mapping[str, str]) -> Usage:
         with (self.folder / "said").open("w+", encoding="utf-8") as said:
             process = subprocess.Popen(words, cwd=self.folder, env=environment, stdout=said, stderr=said)
             _, status, usage = os.wait4(process.pid, 0)
@@ -120,14 +143,29 @@ class Bench:
             if process.returncode:
                 said.seek(0)
                 sys.exit(f"{said.read()}\nexit code {process.returncode}: {' '.join(words)}")
-        return Usage(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024), fresh
+        return Usage(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+    def _ask(self, words: list[str], environment: Mapping[str, str]) -> Usage:
+        """Run a command at a terminal until it has asked its first question."""
+        terminal = {"TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"}
+        child, screen = pty.fork()
+        if not child:
+            os.chdir(self.folder)
+            os.execve(words[0], words, {**environment, **terminal})  # noqa: S606 - a fork has no shell
+        seen = b""
+        with open(screen, "r+b", buffering=0) as person:  # noqa: PTH123 - a number
+            while QUESTION not in seen:
+                seen += person.read(65536)
+            os.kill(child, signal.SIGKILL)
+            _, _, usage = os.wait4(child, 0)
+        return Usage(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
     def rounds(self, commands: Mapping[str, list[str]], count: int) -> list[dict[str, Usage]]:
         """Run every command once in each round; what they write is removed between two runs, and not counted."""
         return [{name: self._counted(name, command) for name, command in commands.items()} for _ in range(count)]
 
     def _counted(self, name: str, command: list[str]) -> Usage:
-        usage, fresh = self.run(command, cold=name == COLD)
+        usage, fresh = self.run(command, name)
         subprocess.run(["/bin/rm", "-rf", fresh, f"{fresh}-cache"], check=True)
         return usage
 
@@ -135,22 +173,39 @@ class Bench:
 def prepare(bench: Bench, *, peers: bool) -> str:
     """Make all that the commands read, and the caches warm; say what is compared, and end where it is not the same."""
     bundle = bench.folder / "bundle"
-    bench.run([PROGRAM, "generate", str(EXAMPLE), "-o", "bundle"])
+    for _ in range(2):  # the second finds nothing to do, and remembers it
+        bench.run(COMMANDS[AGAIN])
     sizes = [path.stat().st_size for path in rendered(bundle)]
     told = f"A bundle is {len(sizes)} files, {sum(sizes) // 1000} kB"
     if peers:
         places = write_templates(bundle, bench.folder / "templates")
         told += f", and for the other generators a template with {places} places to fill in"
-        for name, command in PEERS.items():
-            _, made = bench.run(command)
+        for name in (COOKIECUTTER, COPIER):
+            _, made = bench.run(PEERS[name])
             _must_be_equal(
                 name, made / "saved-reports" if name == COOKIECUTTER else made, bundle, f"--exclude={RECORD}"
             )
+    _prepare_merge(bench, bundle, peers=peers)
     _write_specs(bench.folder / "specs")
     bench.run([*LOOP, "prepare", *COMMANDS_OF_MANY[MANY][2:-2], "values"])
     (_, ours), (_, floor) = (bench.run(command) for command in COMMANDS_OF_MANY.values())
     _must_be_equal(FLOOR, floor, ours, "--exclude=lock.json", "--exclude=.devops-tasks")
     return told
+
+
+def _prepare_merge(bench: Bench, bundle: Path, *, peers: bool) -> None:
+    """Make the bundle that somebody has edited and, for the other generator, the project that is just like it."""
+    changed = bench.folder / "changed"
+    bench.run([PROGRAM, "generate", str(EXAMPLE), "-o", str(changed), "--set", CHANGE])
+    subprocess.run(["/bin/cp", "-a", bundle, bench.folder / COPIES[MERGE]], check=True)
+    edited = edit(bench.folder / COPIES[MERGE], bundle, changed)
+    _, ours = bench.run(COMMANDS[MERGE], MERGE)
+    if peers:
+        run: Callable[..., object] = lambda *words: bench.run(list(words))  # noqa: E731
+        write_project(bench.folder, run, (bundle, changed), edited)
+        _, theirs = bench.run(PEERS[UPDATE], UPDATE)
+        # The document shows the edited files: that is a thing of ours.
+        _must_be_equal(UPDATE, theirs, ours, *(f"--exclude={name}" for name in (".*", "tasks.md")))
 
 
 def _must_be_equal(name: str, made: Path, wanted: Path, *options: str) -> None:

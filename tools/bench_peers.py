@@ -12,6 +12,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / "build/bench/venv"
@@ -78,6 +82,45 @@ def write_templates(bundle: Path, folder: Path) -> int:
     settings = {"_subdirectory": "bundle", "_templates_suffix": ""}
     (folder / "copier/copier.yml").write_text(json.dumps({**settings, **questions}), "utf-8")
     return filled // len(VERSIONS)
+
+
+def edit(folder: Path, bundle: Path, changed: Path) -> list[str]:
+    """Add a line to ten files of a folder, those first that another spec changes as well; give their paths."""
+    able = [path.relative_to(bundle) for path in rendered(bundle) if path.suffix in {".yml", ".sh"}]
+    able.sort(key=lambda path: (bundle / path).read_bytes() == (changed / path).read_bytes())
+    for path in able[:10]:
+        with (folder / path).open("a", encoding="utf-8") as file:
+            file.write("# Somebody's own line.\n")
+    return [str(path) for path in able[:10]]
+
+
+def write_project(folder: Path, run: Callable[..., object], bundles: tuple[Path, Path], edited: list[str]) -> None:
+    """Write a template of copier in two versions, and a project that was made from the first and edited since.
+
+    ``bundles`` are what both versions make. Its update needs both in Git.
+    """
+    (folder / ".gitconfig").write_text("[user]\nname = bench\nemail = bench@example.com\n", "utf-8")
+    template, project = folder / "templates/versions", folder / "project"
+    for number, bundle in enumerate(bundles, start=1):
+        shutil.rmtree(template / "bundle", ignore_errors=True)
+        write_templates(bundle, folder / f"templates/{number}")
+        shutil.copytree(folder / f"templates/{number}/copier", template, dirs_exist_ok=True)
+        (template / "bundle/{{ _copier_conf.answers_file }}").write_text(
+            "{{ _copier_answers | to_nice_yaml }}", "utf-8"
+        )
+        _commit(template, run, "tag", f"{number}.0.0")
+        if number == 1:
+            run(str(VENV / "bin/copier"), "copy", "--defaults", "--quiet", str(template), str(project))
+    _commit(project, run, "tag", "made")
+    for path in edited:
+        with (project / path).open("a", encoding="utf-8") as file:
+            file.write("# Somebody's own line.\n")
+    _commit(project, run, "tag", "edited")
+
+
+def _commit(folder: Path, run: Callable[..., object], *then: str) -> None:
+    for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "-m", "Change"], then):
+        run("/usr/bin/git", "-C", str(folder), *words)
 
 
 def _template(text: str, prefix: str) -> tuple[str, int]:
