@@ -362,6 +362,40 @@ def status(
     raise typer.Exit(2 if found.problems else 0)
 
 
+@app.command("export")
+def export_(
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="github|github-script|jira|linear|gitlab|csv|json",
+            help="What to export to: GitHub as a plan in JSON or as a script for gh, others as the file they import.",
+        ),
+    ],
+    place: Annotated[
+        Path,
+        typer.Argument(
+            metavar="[DIR]", parser=_folder, help="A bundle's folder, or a document; the present folder by default."
+        ),
+    ] = Path(),
+    link: Annotated[
+        str, typer.Option(metavar="URL", help="Where others read the document; each issue links back to it.")
+    ] = "",
+) -> None:
+    """Print the tasks of a tasks.md in the form that a tracker imports.
+
+    Each issue carries a key, so that it is found again. Nothing is sent anywhere. The script for GitHub makes, once it
+    is run, the issues that are not there yet.
+    """
+    from devops_tasks.progress import read_document
+    from devops_tasks.tracker import TRACKERS, Source, export_document
+
+    if to not in TRACKERS:
+        what = f"there is no {to!r}"
+        raise UserError(Problem("--to", what, f"write {', '.join(TRACKERS)}", "usage"))
+    path, document = read_document(place)
+    print(export_document(document, Source(str(path), link), to), end="")
+
+
 def _style() -> "Style":
     """Find out what stdout can show."""
     from devops_tasks.progress import Style

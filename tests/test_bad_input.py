@@ -65,7 +65,7 @@ def refuses(folder: Path, arguments: list[str], errors: Errors, *, code: int = 2
     done = devops_tasks(*arguments)
     assert (done.code, done.out, done.err.splitlines()) == (code, "", [line for _, line in errors])
     assert everything(folder) == before
-    if arguments[0] != "init":
+    if arguments[0] not in {"init", "export"}:  # these print no document of JSON
         program = devops_tasks(*arguments, "--json")
         assert (program.code, program.err) == (code, "")
         told = json.loads(program.out)["errors"]
@@ -972,6 +972,21 @@ FILES: dict[str, Case] = {
         lambda: None,
         ["status", "--today", "2026-02-30"],
         [("usage", "--today: expected a date such as 2026-12-01, that exists, found '2026-02-30'")],
+    ),
+    "a tracker that is none": Case(
+        lambda: None,
+        ["export", "--to", "trello"],
+        [
+            (
+                "usage",
+                "--to: there is no 'trello' (write github, github-script, jira, linear, gitlab, csv, json)",
+            )
+        ],
+    ),
+    "a document without a task to export": Case(
+        file("out/tasks.md", "## Definition of Done\n\n- [ ] x\n"),
+        ["export", "out", "--to", "csv"],
+        [("no-tasks", "out/tasks.md: has no task (name another document)")],
     ),
     "init where a spec is": Case(
         spec, ["init", "spec.yaml"], [("exists", "spec.yaml: is there already (name another file, or edit this one)")]

@@ -163,6 +163,9 @@ def test_what_nobody_has_filled_in_or_decided_is_listed() -> None:
         ("- [ ] **[DO-001]** A & B &lt;c&gt; \\*d\\* *(2 points)*", "DO-001", "A & B <c> *d*", 2, ""),
         ("- [ ] **[DO-001]** Move <br> on *(2 points)*", "DO-001", "Move on", 2, ""),
         ("- [ ] UTF-8 everywhere", "UTF-8", "everywhere", None, ""),
+        ("- [ ] **[DO-001]** *(2 points)*", "DO-001", "DO-001", 2, ""),
+        ("- [ ]", "", "(no title)", None, ""),
+        ("- [ ] **[DO-001]** Warm it *(2 points)*\n  - \n", "DO-001", "Warm it", 2, ""),
     ],
     ids=lambda value: str(value) if isinstance(value, str) and value.startswith(("-", "*", "1")) else "",
 )

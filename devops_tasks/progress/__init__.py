@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from devops_tasks.errors import Problem, UserError
 from devops_tasks.progress.document import Checklist, Document, Item, Task, Wait, parse_document
-from devops_tasks.progress.views import Style, status_json, status_lines
+from devops_tasks.progress.views import Style, plain_task, status_json, status_lines
 from devops_tasks.reading import read_text
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Style",
     "Task",
     "Wait",
+    "plain_task",
     "read_document",
     "read_status",
     "status_json",

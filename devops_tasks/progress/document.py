@@ -54,6 +54,7 @@ _PRIORITIES = (
     ("security", re.compile(r"\b(?:security|should)\b", re.IGNORECASE)),
     ("optimization", re.compile(r"\b(?:optimi[sz]ations?|nice|could)\b", re.IGNORECASE)),
 )
+_UNTITLED = "(no title)"
 _REMOVED = "removed"
 """The heading of what the spec no longer has: it is kept, and no longer planned."""
 
@@ -188,9 +189,13 @@ class _Reader:
         return _without_signs(self.above[-1][1]) if self.above else ""
 
     def _words(self, item: Node) -> tuple[bool | None, Node]:
-        """Read the first paragraph of an item without its box."""
-        paragraph = next(iter(item.children), None)
-        source = paragraph.children[0].content if paragraph is not None and paragraph.type == "paragraph" else ""
+        """Read the first words of an item without its box."""
+        first = next(iter(item.children), None)
+        worded = first is not None and first.type in {
+            "paragraph",
+            "heading",
+        }  # an empty item below makes a heading of it
+        source = first.children[0].content if first is not None and worded else ""
         box = _BOX.match(source)
         inline = _MARKDOWN.parseInline(source[box.end() :] if box else source, self.references)
         return (box["mark"] != " " if box else None), Node(inline, create_root=False)
@@ -281,12 +286,12 @@ def _task_head(text: str) -> tuple[str, str, Decimal | None, str, str]:
     key, rest = (match["key"], match["rest"]) if match else ("", text)
     counted = list(_POINTS.finditer(rest))
     if not counted:
-        return key, rest.strip(), None, "", ""
+        return key, rest.strip() or key or _UNTITLED, None, "", ""
     last = counted[-1]
     behind = rest[last.end() :].strip()
     handle = _HANDLE.match(behind)
     note = (behind[handle.end() :] if handle else behind).strip(" ,;:.-\u2013\u2014")
-    title = rest[: last.start()].strip() or behind
+    title = rest[: last.start()].strip() or behind or key or _UNTITLED
     return key, title, _points(last["inside"] or last["behind"] or ""), handle["owner"] if handle else "", note
 
 
