@@ -271,6 +271,15 @@ def test_a_name_that_makes_no_short_name_is_asked_for_one(room: Room) -> None:
     assert feature == {"name": "報告", "slug": "reports", "engineer": "@dana"}
 
 
+def test_what_is_typed_ahead_answers_the_next_questions_and_is_shown_there_alone(room: Room) -> None:
+    person = room("init")
+    person.sees(NAME)
+    person.child.send("".join(text + ENTER for _, text in QUICK[:3]))
+    person.sees(QUICK[3][0])
+    told = [line for line in person.lines if re.match(r"\? |Saved|@dana|24", line)]
+    assert [line.rpartition("? ")[2] for line in told[:-1]] == ["Saved Reports", "@dana", "24"]
+
+
 def test_the_window_may_change_its_size_at_any_time(room: Room) -> None:
     person = room("init")
     person.sees(NAME)
@@ -362,6 +371,47 @@ def test_a_saved_draft_can_be_left_for_another_beginning(room: Room) -> None:
     again.chooses("its answers were kept", "begin anew")
     again.sees(NAME)
     assert "Saved Reports" not in again.asked()
+
+
+def test_what_is_given_beforehand_also_answers_a_draft_that_is_gone_on_with(room: Room) -> None:
+    person = room("init")
+    for question, text in QUICK[:3]:
+        person.answers(question, text)
+    person.answers(QUICK[3][0], CTRL_C)
+    assert person.end()[0] == 130
+    again = room("init", *ANSWERED[2:], "--set=sprint.name=25")
+    again.chooses("its answers were kept", "go on with")
+    for question, text in QUICK[3:6]:
+        again.answers(question, text)
+    again.sees("Feature and sprint: is there more")
+    told = "\n".join(again.lines)
+    assert "sprint.name: 25 instead of 24, as the command says" in told
+    answer_all(again, (*QUICK[6:7], *((question, "") for question, _ in QUICK[7:])))
+    again.chooses(REVIEW, "write the spec alone")
+    assert again.end()[0] == 0
+    assert (room.work / "devops-tasks.yaml").read_text("utf-8").startswith(WRITTEN.replace('"24"', '"25"'))
+
+
+def test_answers_are_not_lost_when_the_file_changes_meanwhile(room: Room) -> None:
+    room.work.mkdir()
+    spec = room.work / "devops-tasks.yaml"
+    spec.write_text(EXISTING, "utf-8")
+    person = room("init")
+    person.chooses("is there already", "edit it")
+    person.chooses(REVIEW, "change an answer")
+    person.chooses("Which answer shall be changed?", "feature.name: ")
+    person.answers(NAME, CLEAR + "Kept Reports")
+    person.answers("Which answer shall be changed?", CTRL_C)
+    assert person.end()[0] == 130
+    spec.write_text(f"{EXISTING}delivery: {{pause: 5m}}  # by hand\n", "utf-8")
+    again = room("init")
+    again.chooses("is there already", "edit it")
+    again.chooses("Lay the kept answers over", "go on with")
+    again.answers("Which answer shall be changed?", BACK)
+    again.chooses(REVIEW, "write the spec alone")
+    assert again.end()[0] == 0
+    expected = EXISTING.replace("Saved Reports  #", "Kept Reports  #")
+    assert spec.read_text("utf-8") == f"{expected}delivery: {{pause: 5m}}  # by hand\n"
 
 
 # A spec that is there

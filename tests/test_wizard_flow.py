@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 
 import pytest
@@ -295,7 +296,7 @@ def any_reply(state: State, chance: random.Random) -> Reply:
     return next((Reply(text) for text in texts if not shown.judge(text)), Reply(back=True))
 
 
-@settings(max_examples=6)
+@settings(max_examples=int(os.environ.get("WALKS", "6")))
 @given(st.integers(0, 10**6))
 def test_no_way_through_the_wizard_ends_in_a_fault(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - chance that can be repeated

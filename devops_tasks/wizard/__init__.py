@@ -17,7 +17,7 @@ from devops_tasks.errors import Problem, UserError, key_text
 from devops_tasks.fields import Tree, prune
 from devops_tasks.spec import SPEC
 from devops_tasks.wizard.answers import leaves, misread, missing, overlay
-from devops_tasks.wizard.draft import Draft, draft_of
+from devops_tasks.wizard.draft import Draft, Left, draft_of
 from devops_tasks.wizard.flow import Look, Outlook, Reply, State, begin, screen_of, step
 from devops_tasks.wizard.questions import GROUPS, Option, Screen, quick_keys
 
@@ -134,7 +134,7 @@ def _converse(errand: Errand) -> Decision:
         decision = _choose_file(front, errand)
         draft = draft_of(decision.file, decision.base)
         pace = "required" if errand.defaults or decision.base else "open" if errand.known else "all"
-        state = _opening(front, begin(decision.answers, pace), draft)
+        state = _opening(front, begin(decision.answers, pace), draft, errand.known)
         decision = decision._replace(draft=draft)
         look = _Late(errand, decision.file)
         while not state.outcome:
@@ -210,20 +210,35 @@ def _existing(file: Path, errand: Errand) -> Decision:
     return Decision("stopped", file, file.read_bytes(), overlay(prune(source.tree), errand.known))
 
 
-def _opening(front: Front, fresh: State, draft: Draft) -> State:
+def _opening(front: Front, fresh: State, draft: Draft, known: Tree) -> State:
     """Go on with what an earlier run has left, or say what will happen and begin."""
     left = draft.find()
-    if left and _resume(front, left):
-        return left
+    if left and _resume(front, left, draft.file):
+        under = fresh.answers if left.outdated else {}
+        kept = overlay(under, left.state.answers)
+        answers = overlay(kept, known)
+        front.say(*_overruled(kept, answers))
+        return left.state._replace(answers=answers)
     front.say(*_welcome(fresh, front.keys))
     return fresh
 
 
-def _resume(front: Front, left: State) -> bool:
-    count = sum(1 for _ in leaves(left.answers))
-    options = (Option("resume", f"go on with {count} answers"), Option("anew", "begin anew"))
+def _resume(front: Front, left: Left, file: str) -> bool:
+    count = sum(1 for _ in leaves(left.state.answers))
     told = "An earlier run was stopped; its answers were kept. Go on with them?"
+    if left.outdated:
+        name = Path(file).name
+        told = f"An earlier run was stopped, and {name} was changed since. Lay the kept answers over what it says now?"
+    options = (Option("resume", f"go on with {count} answers"), Option("anew", "begin anew"))
     return front.ask(Screen("Welcome back", told, "", "resume", options)).text != "anew"
+
+
+def _overruled(kept: Tree, answers: Tree) -> Iterator[str]:
+    """Tell which of the answers that were kept are others now."""
+    before = dict(leaves(kept))
+    for path, value in leaves(answers):
+        if path in before and before[path] != value:
+            yield f"{key_text(path)}: {value} instead of {before[path]}, as the command says"
 
 
 def _welcome(state: State, keys: str) -> Iterator[str]:

@@ -21,6 +21,13 @@ FORMAT = 1
 _MOST_BYTES = 1_000_000
 
 
+class Left(NamedTuple):
+    """What an earlier run has left, and whether the spec's file is no longer what that run began with."""
+
+    state: State
+    outdated: bool
+
+
 class Draft(NamedTuple):
     """Where the answers for one spec are kept, and what the spec's file held when they were begun."""
 
@@ -45,14 +52,15 @@ class Draft(NamedTuple):
         kept = {"answers": state.answers, "place": state.place, "history": state.history, "pace": state.pace}
         return {"format": FORMAT, "file": self.file, "base": self.base, **kept}
 
-    def find(self) -> State | None:
+    def find(self) -> Left | None:
         """Read the answers that an earlier run has left; None where there are none that can be gone on with."""
         try:
             document = json.loads(read_regular(self.path, _MOST_BYTES)) if self.path else {}
-            if (document.get("format"), document.get("file"), document.get("base")) != (FORMAT, self.file, self.base):
+            if (document.get("format"), document.get("file")) != (FORMAT, self.file):
                 return None
             history = tuple(_place(each) for each in document["history"])
-            return State(dict(document["answers"]), _place(document["place"]), history, pace=str(document["pace"]))
+            state = State(dict(document["answers"]), _place(document["place"]), history, pace=str(document["pace"]))
+            return Left(state, outdated=document["base"] != self.base)
         except (OSError, UserError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
