@@ -175,6 +175,44 @@ def _image(_spec: Spec, service: Service, path: KeyPath) -> Faults:
         yield Fault((*path, "image"), what, "add a tag or a digest", "no-version")
 
 
+def repository(image: str) -> str:
+    """Give the name of an image without its tag and digest; a colon before the last slash is the registry's port."""
+    folder, slash, last = image.partition("@")[0].rpartition("/")
+    return f"{folder}{slash}{last.partition(':')[0]}"
+
+
+def registry(image: str) -> str:
+    """Give the host that an image is pushed to."""
+    host, slash, _ = image.partition("/")
+    return host if slash and ({".", ":"} & set(host) or host == "localhost") else "docker.io"
+
+
+def _builds(spec: Spec) -> Faults:
+    seen: dict[str, int] = {}
+    for index, service in enumerate(_items(spec, ("services",))):
+        with suppress(UnreadError):
+            if service.build is not None:
+                yield from _build(spec, index, seen)
+
+
+def _build(spec: Spec, index: int, seen: dict[str, int]) -> Faults:
+    """Judge the build of one service; ``seen`` holds who built each image before it."""
+    image, path = spec.services[index].image, ("services", index, "build")
+    if image is None:
+        what = "an image is built, and nothing says where it is pushed to"
+        yield Fault(path, what, f"write services[{index}].image", "missing-key")
+        return
+    name, host = repository(image), registry(image)
+    if name in seen:
+        what = f"services[{seen[name]}] builds {name} as well, and only one of the two could be deployed"
+        yield Fault(path, what, "leave it out: services of one image get what one of them builds", "contradiction")
+    other = next((registry(each) for each in seen if registry(each) != host), None)
+    if other:
+        what = f"{name} is pushed to {host}, and the pipeline logs in to {other}"
+        yield Fault(path, what, "build the images of one registry", "contradiction")
+    seen.setdefault(name, index)
+
+
 def _writable(_spec: Spec, service: Service, path: KeyPath) -> Faults:
     for position, written in enumerate(service.writable):
         place: KeyPath = (*path, "writable", position)
@@ -637,6 +675,7 @@ RULES: tuple[Callable[[Spec], Faults], ...] = (
     _dates,
     _names,
     _namespaces,
+    _builds,
     _steps,
     _whole_percent,
     _routing,

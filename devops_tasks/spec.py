@@ -72,6 +72,7 @@ DEVICES = frozenset(
 _LABEL = "(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])$)[a-z]([-a-z0-9]*[a-z0-9])?"
 _DOMAIN = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*"
 _FOLDER = "[A-Za-z0-9_][A-Za-z0-9._-]*"
+_SEGMENT = r"\.?[A-Za-z0-9_][A-Za-z0-9._-]*"
 _OCTET = r"(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 
 
@@ -109,6 +110,15 @@ IMAGE = matching(
     "an image such as registry.example.com/team/app:1.0.0, with an optional @sha256 digest",
     rf"{_DOMAIN}(:\d{{1,5}})?(/[a-z0-9]([-a-z0-9._]*[a-z0-9])?)*(:\w[\w.-]{{0,127}})?(@sha256:[a-f0-9]{{64}})?",
     400,
+)
+REPOSITORY_PATH = matching(
+    "repository path",
+    "a path inside the repository such as services/api, or '.'",
+    rf"\.|{_SEGMENT}(/{_SEGMENT})*",
+    200,
+)
+COMMAND_WORD = matching(
+    "command word", "a word of letters, digits and any of . / _ : = @ % + , -", r"[A-Za-z0-9./_:=@%+,-]+", 200
 )
 METRIC = matching("metric", "a metric's name: letters, digits and '_'", r"[a-zA-Z_][a-zA-Z0-9_]*", 100)
 SERIES = matching("series", "a series' name: letters, digits, '_' and ':'", r"[a-zA-Z_:][a-zA-Z0-9_:]*", 200)
@@ -352,6 +362,18 @@ class Objectives(Record):
     window: Duration = key(SPAN, "The time over which the objectives are judged", default="30d")
 
 
+class Build(Record):
+    """How the pipeline makes the image of a service."""
+
+    context: str = key(REPOSITORY_PATH, "The folder of the repository that the image is built from", default=".")
+    dockerfile: str = key(REPOSITORY_PATH, "The Dockerfile, inside that folder", default="Dockerfile")
+    test: tuple[str, ...] | None = key(
+        listing(COMMAND_WORD, least=1),
+        "The command that tests it, word by word; run in that folder before the image is built",
+        example=["make", "test"],
+    )
+
+
 class Service(Record):
     """One deployable."""
 
@@ -361,6 +383,8 @@ class Service(Record):
                     ask="Is it an api, a web front end or a worker?")  # fmt: skip
     image: str | None = key(IMAGE, "The container image, with its tag", undecided=True,
                             example="registry.example.com/feature-api:1.0.0")  # fmt: skip
+    build: Build | None = key(nested(Build, scalar="context"), "How the pipeline tests and builds the image, which it "
+                              "then deploys by its digest; without it, the pipeline begins at the image")  # fmt: skip
     port: int = key(PORT, "The port that the container listens on", default="3000")
     host: str | None = key(HOST, "The public host name", undecided=True, example="api.example.com")
     path: str = key(URL_PATH, "The public path", default="/")

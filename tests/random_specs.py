@@ -192,6 +192,7 @@ def twins(seed: int, *, rich: bool = False) -> tuple[Keys, Keys]:
         spec["services"] = [service | _migration(draft, service, spec["databases"]) for service in spec["services"]]
         if seed % _INGRESS == 1:
             _route_by_ingress(draft, spec)
+        spec["services"] = [service | _build(draft, service) for service in spec["services"]]
     return specs
 
 
@@ -213,6 +214,15 @@ def _migration(draft: Draft, service: Keys, databases: list[Keys]) -> Keys:
     if not names & set(service.get("needs", names)):
         return {}
     return draft.often(_SELDOM, {"migrate": [f"./{draft.values.word()}", draft.values.word()]})
+
+
+def _build(draft: Draft, service: Keys) -> Keys:
+    """Choose how the pipeline builds an image that has a name."""
+    if "image" not in service:
+        return {}
+    word = draft.values.word
+    build = {"context": f"{word()}/{word()}", "dockerfile": word(), "test": [word(), word()]}
+    return draft.often(_SELDOM, {"build": build})
 
 
 def _spec(draft: Draft) -> Keys:

@@ -523,6 +523,32 @@ TEXTS: dict[str, tuple[str, Errors]] = {
             )
         ],
     ),
+    "a build that nothing says enough of": (
+        MINIMAL + "services: [{name: a, build: {context: ../a, test: ['make;']}}]\n",
+        [
+            (
+                "missing-key",
+                (
+                    "11:22: services[0].build: an image is built, and nothing says where it is pushed to "
+                    "(write services[0].image)"
+                ),
+            ),
+            (
+                "invalid-value",
+                (
+                    "11:30: services[0].build.context: expected a path inside the repository such as services/api, "
+                    "or '.', found '../a'"
+                ),
+            ),
+            (
+                "invalid-value",
+                (
+                    "11:52: services[0].build.test[0]: expected a word of letters, digits and any of "
+                    ". / _ : = @ % + , -, found 'make;'"
+                ),
+            ),
+        ],
+    ),
     "a worker with a host": (
         MINIMAL + "services: [{name: a, kind: worker, host: a.example.com}]\n",
         [("contradiction", "11:36: services[0].host: a worker serves no requests (remove it, or make it an api)")],

@@ -43,6 +43,18 @@ CONTRADICTIONS = {
         SERVICE + "migrate: [up]\n    needs: [saved-reports-cache]",
         "services[0].migrate: api needs no database of this spec, so there is nothing to migrate",
     ),
+    "an image that is built and has no name": (
+        SERVICE + "build: .",
+        "services[0].build: an image is built, and nothing says where it is pushed to",
+    ),
+    "an image that is built twice": (
+        "services: [{name: a, image: 'x.io/a:1', build: a}, {name: b, image: 'x.io/a:2', build: b}]",
+        "services[1].build: services[0] builds x.io/a as well, and only one of the two could be deployed",
+    ),
+    "images that are built for two registries": (
+        "services: [{name: a, image: 'x.io/a:1', build: a}, {name: b, image: 'team/b:2', build: b}]",
+        "services[1].build: team/b is pushed to docker.io, and the pipeline logs in to x.io",
+    ),
     "a need that is not there": (
         SERVICE + "needs: [saved-reports-dbb]",
         "services[0].needs[0]: saved-reports-dbb is no database, cache, queue or external service of this spec",
@@ -269,6 +281,15 @@ LEFT_ALONE = {
     "many pods and no autoscaler": SERVICE + "production: {replicas: 40, autoscaling: none}",
     "an image with a tag": SERVICE + "image: registry.example.com:5000/api:1.0.0",
     "an image with a digest alone": SERVICE + f"image: api@sha256:{'a' * 64}",
+    "an image that one of two services builds": (
+        "services: [{name: a, image: 'x.io/a:1', build: a}, {name: b, image: 'x.io/a:1'}]"
+    ),
+    "images of one registry, by its port": (
+        "services: [{name: a, image: 'localhost:5000/a:1', build: .}, {name: b, image: 'localhost:5000/b:1', build: .}]"
+    ),
+    "images of two registries, one of which is built": (
+        "services: [{name: a, image: 'x.io/a:1', build: a}, {name: b, image: 'y.io/a:1'}]"
+    ),
     "a path beside the secrets": SERVICE + "writable: [/etc/secrets-of-others]",
     "a worker without a host": SERVICE + "kind: worker",
     "one step": "delivery: {steps: [100%]}",

@@ -53,6 +53,7 @@ _KEPT: dict[str, Tree] = {
     "platform.ingress_class": MISSING,
     "platform.ingress_namespace": MISSING,
     "contacts.webhook": MISSING,
+    "services[].build": MISSING,
     "services[].latency_buckets": MISSING,
     "services[].metric_names.duration": "latency_seconds",
     "services[].needs": MISSING,
@@ -72,6 +73,8 @@ def full_tree(text: str) -> dict[str, Tree]:
         {**tree["services"][0], "name": f"shop-{kind}", "kind": kind} for kind in ("api", "web", "worker")
     ]
     del tree["services"][2]["host"]
+    # The others get the image that this one builds.
+    tree["services"][0]["build"] = {"context": "services/api", "dockerfile": "Dockerfile", "test": ["make", "test"]}
     tree["services"][2]["slo"] = {"availability": "99.9%"}
     tree["databases"] = [{**tree["databases"][0], "name": "shop-db"}, _in_cluster(tree["databases"][0])]
     tree["caches"][0]["name"] = "shop-cache"

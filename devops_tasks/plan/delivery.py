@@ -1,13 +1,16 @@
 """How a release reaches its users: the states of the routes, the steps between them, and what the scripts print."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from math import ceil
+from posixpath import normpath
 from typing import TypedDict
 
 from devops_tasks.plan import undecided
 from devops_tasks.plan.migrations import Migration
-from devops_tasks.plan.tasks import pace
+from devops_tasks.plan.tasks import pace, unbuilt
 from devops_tasks.plan.workloads import plan_certificates, plan_service
+from devops_tasks.rules import registry, repository
 from devops_tasks.spec import Service, Spec
 from devops_tasks.units import Notations, Share
 
@@ -58,15 +61,37 @@ class Gateway(TypedDict):
 
 
 class JobStep(TypedDict):
-    """One step of a job; ``part`` is the template of its commands."""
+    """One step of a job; ``part`` is the template of its commands, ``folders`` are those that they read."""
 
     name: str
     id: str
     part: str
+    folders: list[str]
+
+
+class Built(TypedDict):
+    """A service whose image the pipeline builds; ``variable`` holds its digest, ``dockerfile`` begins at the root."""
+
+    service: str
+    variable: str
+    image: str
+    context: str
+    dockerfile: str
+    test: list[str] | None
+
+
+class Registry(TypedDict):
+    """Where built images are pushed; the pipeline's platform has its ``own`` login for one of its own."""
+
+    host: str
+    own: bool
 
 
 class Job(TypedDict):
-    """One job of the pipeline that reaches a cluster; jobs with one ``lock`` never run at the same time."""
+    """One job of the pipeline that reaches a cluster; jobs with one ``lock`` never run at the same time.
+
+    ``overlay`` is what it applies.
+    """
 
     name: str
     title: str
@@ -76,6 +101,7 @@ class Job(TypedDict):
     minutes: int
     manual: bool
     watches: bool
+    overlay: str
     steps: list[JobStep]
 
 
@@ -117,6 +143,10 @@ class Delivery(TypedDict):
     pipeline_path: str
     idle_selector: str
     shared_selector: str
+    builds: list[Built]
+    unbuilt: list[str]
+    tested: list[Built]
+    registry: Registry | None
     jobs: list[Job]
     checkout: Action
 
@@ -132,6 +162,8 @@ CHECKOUT: Action = {
     "action": "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1",
     "version": "v7.0.1",
 }
+_OWN_REGISTRY = {"github-actions": "ghcr.io", "gitlab-ci": "registry.gitlab.com"}
+"""The registry that a pipeline's platform gives each of its jobs a login for."""
 _SETUP_MINUTES = 30
 """What a job may take beside watching: rollouts and smoke tests."""
 
@@ -141,6 +173,7 @@ def plan_delivery(spec: Spec) -> Plan:
     public = [service for service in spec.services if service.kind != "worker"]
     migrations = _migrations(spec)
     workers = [service for service in spec.services if service.kind == "worker"]
+    builds = _builds(spec)
     steps = [_step(share) for share in (Share(Decimal(0)), *spec.delivery.steps)]
     judged = [service.name for service in public or workers if service.metrics.convention != "none"]
     return {
@@ -170,6 +203,10 @@ def plan_delivery(spec: Spec) -> Plan:
             "pipeline_path": _pipeline_path(spec),
             "idle_selector": "colour!=blue" + (",app.kubernetes.io/component!=worker" if workers else ""),
             "shared_selector": _around_pods(spec),
+            "builds": builds,
+            "unbuilt": unbuilt(spec),
+            "tested": [build for build in builds if build["test"]],
+            "registry": _registry(spec),
             "jobs": _jobs(spec, migrations, served=bool(public)),
             "checkout": CHECKOUT,
         },
@@ -187,27 +224,71 @@ def _migrations(spec: Spec) -> list[Migration]:
     return [migration for migration in planned if migration]
 
 
+def _builds(spec: Spec) -> list[Built]:
+    return [
+        {
+            "service": service.name,
+            "variable": f"DIGEST_{service.name.upper().replace('-', '_')}",
+            "image": repository(service.image),
+            "context": service.build.context,
+            "dockerfile": normpath(f"{service.build.context}/{service.build.dockerfile}"),
+            "test": list(service.build.test) if service.build.test else None,
+        }
+        for service in spec.services
+        if service.build and service.image
+    ]
+
+
+def _registry(spec: Spec) -> Registry | None:
+    """Say where the images go that are built; one registry, as the rules hold."""
+    image = next((service.image for service in spec.services if service.build and service.image), None)
+    if image is None:
+        return None
+    host = registry(image)
+    return {"host": host, "own": host == _OWN_REGISTRY[spec.platform.pipeline]}
+
+
 def _jobs(spec: Spec, migrations: list[Migration], *, served: bool) -> list[Job]:
     names = spec.platform.namespaces
     setup = _SETUP_MINUTES + sum(migration["minutes"] for migration in migrations)
     watching = ceil(spec.delivery.pause.seconds * len(spec.delivery.steps) / 60)
+    overlay = None if not any(service.build for service in spec.services) else "release"
     jobs: list[Job] = [
         {"name": "staging", "title": "Deploy to staging and test it", "needs": "validate",
          "namespace": names.staging, "lock": "staging", "minutes": setup, "manual": False, "watches": False,
-         "steps": [*_migrate(migrations), _job_step("Deploy and test", "staging")]},
+         "overlay": overlay or "overlays/staging",
+         "steps": [*_before(spec, "staging"), *_migrate(migrations), _job_step("Deploy and test", "staging")]},
         {"name": "production", "title": "Release to production in steps" if served else "Release to production",
          "needs": "staging", "namespace": names.production, "lock": "production",
          "minutes": setup + 2 * watching, "manual": True, "watches": True,
-         "steps": _release(migrations) if served else [*_migrate(migrations), _WHOLE]},
+         "overlay": overlay or "overlays/production",
+         "steps": [*_before(spec, "production"),
+                   *(_release(migrations) if served else [*_migrate(migrations), _WHOLE])]},
     ]  # fmt: skip
     if served:
-        promote = [_job_step("Give blue the new version and the traffic", "promote")]
+        promote = [*_pin(spec, "production"), _job_step("Give blue the new version and the traffic", "promote")]
         jobs.append(
             {"name": "promotion", "title": "Promote the release", "needs": "production",
              "namespace": names.production, "lock": "production", "minutes": _SETUP_MINUTES,
-             "manual": True, "watches": False, "steps": promote}
+             "manual": True, "watches": False, "overlay": overlay or "overlays/production",
+             "steps": promote}
         )  # fmt: skip
     return jobs
+
+
+def _before(spec: Spec, environment: str) -> list[JobStep]:
+    """Plan what stands before anything is applied: what an environment is made of must be decided."""
+    folders = [f"overlays/{environment}", "kubernetes", "security"]
+    if environment == "production":
+        folders += ["disaster-recovery"] * any(database.hosting == "in-cluster" for database in spec.databases)
+        folders += ["delivery/traffic"] * any(service.kind != "worker" for service in spec.services)
+    return [_job_step("Stop at what is undecided", "decided", folders=folders), *_pin(spec, environment)]
+
+
+def _pin(spec: Spec, environment: str) -> list[JobStep]:
+    """Plan the overlay of what was just built; none where the overlay's own images are deployed."""
+    built = any(service.build for service in spec.services)
+    return [_job_step("Name what was built", "pin", folders=[f"../overlays/{environment}"])] if built else []
 
 
 def _release(migrations: list[Migration]) -> list[JobStep]:
@@ -222,8 +303,8 @@ def _migrate(migrations: list[Migration], step_id: str = "") -> list[JobStep]:
     return [_job_step("Migrate the databases", "migrate", step_id)] if migrations else []
 
 
-def _job_step(name: str, part: str, step_id: str = "") -> JobStep:
-    return {"name": name, "id": step_id, "part": f"_parts/pipeline/{part}.sh.j2"}
+def _job_step(name: str, part: str, step_id: str = "", folders: Iterable[str] = ()) -> JobStep:
+    return {"name": name, "id": step_id, "part": f"_parts/pipeline/{part}.sh.j2", "folders": list(folders)}
 
 
 _WHOLE = _job_step("Deploy and test", "workers", "begin")

@@ -4,9 +4,11 @@ A default task names only what there is to do: no step for a cache without a cac
 """
 
 from collections.abc import Callable, Iterator
+from posixpath import normpath
 from typing import NamedTuple, TypedDict
 
 from devops_tasks.defaults import TASK_IDS
+from devops_tasks.rules import repository
 from devops_tasks.spec import Cache, Database, DatabaseSize, Service, Spec, Task
 
 UNKNOWN = "to be decided"
@@ -205,13 +207,31 @@ def _network_step(spec: Spec) -> str:
 
 def _pipeline(spec: Spec) -> Draft:
     steps = (
-        f"Set up build and test stages in {PIPELINES[spec.platform.pipeline]}",
+        *_build_steps(spec),
         "Configure deployment automation for staging and production",
         *_rollout_steps(spec),
         "Add rollback mechanisms and rehearse them in staging",
     )
     success = "Pipeline deploys to staging, and a rehearsed rollback brings the old version back"
     return Draft("critical", "Configure CI/CD pipeline", 4, steps, success)
+
+
+def unbuilt(spec: Spec) -> list[str]:
+    """List the services whose images the pipeline does not build; a built image serves all that name it."""
+    made = {repository(service.image) for service in spec.services if service.build and service.image}
+    return [service.name for service in spec.services if not service.image or repository(service.image) not in made]
+
+
+def _build_steps(spec: Spec) -> Iterator[str]:
+    pipeline, others = PIPELINES[spec.platform.pipeline], unbuilt(spec)
+    for service in spec.services:
+        if service.build:
+            tested = f"tests it ({' '.join(service.build.test)}) and " if service.build.test else ""
+            where = normpath(f"{service.build.context}/{service.build.dockerfile}")
+            yield f"Let {pipeline} push the image of {service.name}: the pipeline {tested}builds it from {where}"
+    if others:
+        what = f"of {join(others)} " if len(others) < len(spec.services) else ""
+        yield f"Set up build and test stages {what}in {pipeline}: the pipeline begins at the images that the spec names"
 
 
 def _rollout_steps(spec: Spec) -> Iterator[str]:

@@ -8,7 +8,7 @@ from devops_tasks.metrics.conventions import CONVENTIONS
 from devops_tasks.plan import undecided
 from devops_tasks.plan.migrations import Migration, plan_migration
 from devops_tasks.plan.network import Flow, plan_flows
-from devops_tasks.rules import SECRETS_FOLDER
+from devops_tasks.rules import SECRETS_FOLDER, repository
 from devops_tasks.spec import ENVIRONMENT_NAMES, Database, Production, Service, Spec, Staging
 from devops_tasks.units import Cpu, Duration, Size, plain
 
@@ -332,10 +332,8 @@ def _image(image: str) -> Image:
     name, _, digest = image.partition("@")
     if digest:
         return {"name": name, "tag": None, "digest": digest}
-    # A colon before the last slash is the registry's port.
-    folder, slash, last = name.rpartition("/")
-    last, _, tag = last.partition(":")
-    return {"name": f"{folder}{slash}{last}", "tag": tag or None, "digest": None}
+    bare = repository(name)
+    return {"name": bare, "tag": name[len(bare) + 1 :] or None, "digest": None}
 
 
 def _ports(service: Service) -> list[Port]:
