@@ -46,12 +46,13 @@ experiment:
     - Share of saved reports that are opened again
   guardrails:
     - Unsubscribes from the weekly mail do not rise
+    - Error rate stays under 3%
     - No more than 5 % increase in support tickets
   assignment: {method: feature-flag, treatment: 50%, unit: user}
 rollback:
   criteria:
-    - {metric: error_ratio, above: 3%}
     - {metric: latency_p95, above: 500ms, for: 5m}
+    - {metric: error_ratio, above: 2%}
 alerts:
   - {metric: latency_p95, above: 300ms}
 """
@@ -68,9 +69,9 @@ experiment:
   assignment: {treatment: 20%, unit: session}
 rollback:
   criteria:
-    - {metric: error_ratio, above: 0.5%}
     - {metric: cpu_utilization, above: 85%, for: 10m}
     - {metric: throughput_ratio, below: 50%}
+    - {metric: error_ratio, above: 0.5%}
 """
 FLOWS = """\
 feature: {id: KIRO-5}
@@ -78,16 +79,34 @@ alerts:
   - {metric: latency_p95, above: 100ms}
   - {metric: error_ratio, above: 1.5%}
 """
+PROSE = """\
+feature: {name: Faster checkout}
+sprint: {name: "51", starts: 2026-12-07, ends: 2026-12-18}
+experiment:
+  hypothesis: We believe that returning buyers will finish more purchases because one click saves them four pages.
+  primary_metric: {name: conversion rate from basket to order, target: 3.6%, baseline: 3.2%}
+  guardrails:
+    - "Errors: no more than 1 %"
+    - "Refund rate: must not rise by more than 0.2 points"
+  assignment: {unit: user, treatment: 50%}
+  eligible_per_day: 12000
+rollback:
+  criteria:
+    - {metric: error_ratio, above: 2%, for: 5m}
+    - {metric: cpu_utilization, above: 90%}
+    - {metric: latency_p95, above: 400ms}
+"""
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("parent", PARENT), ("product", PRODUCT), ("flows", FLOWS), ("template", "{}")]
+    ("name", "expected"),
+    [("parent", PARENT), ("product", PRODUCT), ("flows", FLOWS), ("prose", PROSE), ("template", "{}")],
 )
 def test_every_expected_field_is_found_and_none_is_invented(name: str, expected: str) -> None:
     assert imported(name).answers == parse_spec(expected, "x").tree
 
 
-@pytest.mark.parametrize("name", ["parent", "product", "flows"])
+@pytest.mark.parametrize("name", ["parent", "product", "flows", "prose"])
 def test_what_is_found_contradicts_nothing(name: str) -> None:
     assert faults(imported(name).answers) == []
 
@@ -96,7 +115,7 @@ def test_what_is_found_contradicts_nothing(name: str) -> None:
     ("name", "line"),
     [
         ("parent", "r.md:17: experiment.primary_metric.target: +20%"),
-        ("parent", "r.md:30: rollback.criteria[1]: latency_p95 500ms 5m (read as the 95th percentile)"),
+        ("parent", "r.md:30: rollback.criteria[0]: latency_p95 500ms 5m (read as the 95th percentile)"),
         (
             "parent",
             (
@@ -104,7 +123,13 @@ def test_what_is_found_contradicts_nothing(name: str) -> None:
                 "not a fixed threshold)"
             ),
         ),
-        ("parent", "r.md:31: not taken: Error rate rises above 2% (rollback.criteria has error_ratio 3% already)"),
+        (
+            "parent",
+            (
+                "r.md:24: experiment.guardrails[1]: Error rate stays under 3% (in words: rollback.criteria has "
+                "error_ratio 2% already)"
+            ),
+        ),
         (
             "parent",
             "r.md:32: not taken: Less than 10% adoption after two weeks (a target with a deadline is no alert)",
@@ -122,6 +147,19 @@ def test_what_is_found_contradicts_nothing(name: str) -> None:
         ("product", "r.md:40: not taken: P99 latency above 2 s (only the 95th percentile can be watched)"),
         ("product", "r.md:45: experiment.significance: 5% (a confidence of 95%)"),
         ("product", "r.md:53: not taken: a block of yaml (a block is not read; answer its keys in the wizard)"),
+        (
+            "prose",
+            "r.md:9: not taken: It serves 2000 users at 150 rps (nothing that is a key of the spec)",
+        ),
+        (
+            "prose",
+            "r.md:9: not taken: A third of 7% of them came back (nothing that is a key of the spec)",
+        ),
+        ("prose", "r.md:28: not taken: P99 latency exceeds 1.5 seconds (only the 95th percentile can be watched)"),
+        (
+            "prose",
+            "r.md:30: not taken: A 90/10 split was dropped. (it does not say which share is the treatment's)",
+        ),
         ("template", "r.md:4: not taken: Engineer: TBD (a placeholder that nobody has filled in)"),
     ],
 )
@@ -266,9 +304,17 @@ def test_a_number_is_read_in_every_locale(text: str, number: str) -> None:
 def test_days_counts_and_shares_are_read() -> None:
     assert parse_day("Dec 1st, 2026 to 14 December 2026") == ["2026-12-01", "2026-12-14"]
     assert parse_day("2026-12-01") == ["2026-12-01"]
+    assert parse_day("7.12.2026, 12/31/2026 and 5/5/2026") == ["2026-12-07", "2026-12-31", "2026-05-05"]
+    assert parse_day("31/12/2026") == ["2026-12-31"]
     assert [parse_count(text) for text in ("12,400", "4.000 a day", "26")] == ["12400", "4000", "26"]
     assert parse_share("50 % of users") == "50%"
-    for parse, text in ((parse_day, "31 February 2026"), (parse_count, "2.5"), (parse_share, "10-20%")):
+    for parse, text in (
+        (parse_day, "31 February 2026"),
+        (parse_day, "5/6/2026"),
+        (parse_day, "31.13.2026"),
+        (parse_count, "2.5"),
+        (parse_share, "10-20%"),
+    ):
         with pytest.raises(Unclear):
             parse(text)
 

@@ -491,8 +491,8 @@ def test_what_a_document_says_is_taken_and_only_the_rest_is_asked(room: Room) ->
     assert "parent.md:17: experiment.primary_metric.target: +20%" in told
     tree = read_spec(room.work / "devops-tasks.yaml").tree
     assert tree["rollback"]["criteria"] == [
-        {"metric": "error_ratio", "above": "3%"},
         {"metric": "latency_p95", "above": "500ms"},
+        {"metric": "error_ratio", "above": "2%"},
     ]
 
 

@@ -26,6 +26,7 @@ _GROUPED = re.compile(r"\d{1,3}(?:[.,]\d{3})")
 _SPACED = re.compile(r"(?<=\d)[ \u00a0\u202f'](?=\d{3}\b)")
 _MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
            "november", "december")  # fmt: skip
+_MOST_MONTHS = len(_MONTHS)
 _PLACEHOLDER = re.compile(
     r"\[[^\]]+\](?!\()|<[^>]+>|_{3,}|\?{2,}|\bX{2,}\b|\bTB[DAC]\b|to be (?:decided|defined|determined)", re.IGNORECASE
 )
@@ -104,6 +105,23 @@ def parse_share(text: str) -> str:
     return shares[0].text
 
 
+_NUMERIC = re.compile(r"(?<![\d./])(\d{1,2})([./])(\d{1,2})\2(\d{4})(?![\d./])")
+
+
+def _of_numbers(first: str, sign: str, second: str, year: str) -> str:
+    """Write a date of numbers in order: with dots the day stands first, with strokes only where there is no such month.
+
+    Raises ``Unclear`` where it can be two days.
+    """
+    day, month = int(first), int(second)
+    if sign == "/" and month > _MOST_MONTHS:
+        day, month = month, day
+    elif sign == "/" and day <= _MOST_MONTHS and day != month:
+        msg = f"{first}/{second}/{year} can be two days"
+        raise Unclear(msg)
+    return f"{year}-{month:02d}-{day:02d}"
+
+
 def parse_day(text: str) -> list[str]:
     """Read the dates in a text, in the order in which they stand; raises ``Unclear`` where there is none."""
     iso = re.findall(r"\b\d{4}-\d{2}-\d{2}\b", text)
@@ -114,6 +132,7 @@ def parse_day(text: str) -> list[str]:
     for first, month, year, other, second, last in re.findall(spoken, text, re.IGNORECASE):
         number = [name[:3] for name in _MONTHS].index((month or other)[:3].lower()) + 1
         iso.append(f"{year or last}-{number:02d}-{int(first or second):02d}")
+    iso += [_of_numbers(*parts) for parts in _NUMERIC.findall(text)]
     try:
         days = [date.fromisoformat(each).isoformat() for each in iso]
     except ValueError:
@@ -152,6 +171,11 @@ _FROM = re.compile(
     rf"from\s+(?P<old>{_SHARE}?)\s+to\s+(?P<new>{_SHARE}?).*",
     re.IGNORECASE,
 )
+_NOW = re.compile(
+    rf"(?P<name>.+?)[\s,:(]+(?:currently|today|now|baseline)(?: at| of|:)?\s+(?P<old>{_SHARE})[\s,;)]+"
+    rf"(?:and )?(?:goal|target|aim)(?: is| of|:)?\s+(?P<new>{_SHARE})\)?",
+    re.IGNORECASE,
+)
 _REACH = re.compile(
     rf"(?P<name>.+?)[:,]?\s+(?:reach(?:es)?|of|is|to|>=|\u2265|at)\s+(?:at least\s+)?(?P<new>{_SHARE})\.?",
     re.IGNORECASE,
@@ -165,7 +189,7 @@ def parse_goal(text: str) -> Goal:
     if _RANGE.search(_FROM.sub("", plain)):
         msg = "a range is no target"
         raise Unclear(msg)
-    if match := _FROM.fullmatch(plain):
+    if match := _FROM.fullmatch(plain) or _NOW.fullmatch(plain):
         return Goal(match["name"].strip(), _amount(match["new"]), _amount(match["old"]))
     for pattern in (_FIRST, _VERB):
         if match := pattern.fullmatch(plain):
@@ -229,6 +253,25 @@ _OTHER_STATISTIC = re.compile(
 _SAID = re.compile(r"p95|95th", re.IGNORECASE)
 _STATISTIC = re.compile(r"\b\d\dth percentile|\bp\d\d\b", re.IGNORECASE)
 _BASELINE = re.compile(r"\bof (?:the )?(?:baseline|normal|usual)\b", re.IGNORECASE)
+
+
+_JOINED = re.compile(r"\s*;\s+|,?\s+(?:or|and)\s+", re.IGNORECASE)
+
+
+def parts_of_limit(text: str) -> list[str]:
+    """Take a sentence apart that joins several limits, each of a metric of its own."""
+    parts = _JOINED.split(text)
+    known = [any(re.search(pattern, part, re.IGNORECASE) for pattern, _, _ in _KNOWN) for part in parts]
+    return parts if all(known) else [text]
+
+
+def parse_split(text: str) -> str:
+    """Read the share of the treatment from a split such as 50/50; raises ``Unclear`` where it is not even."""
+    found = re.search(r"\b(\d{1,2})\s*[/:]\s*(\d{1,2})\b", text)
+    if not found or found[1] != found[2] or found[1] != "50":
+        msg = "it does not say which share is the treatment's"
+        raise Unclear(msg)
+    return "50%"
 
 
 def parse_limit(text: str) -> Limit:

@@ -20,7 +20,7 @@ _MARK = re.compile(r"^\[(?: |x|X|[A-Z]+-\d+)\]:?\s+")
 """A box to tick, or the number of a requirement, before its text."""
 
 _DASHES = ":-\u2013\u2014"
-_PLAIN_LABEL = re.compile(r"(?P<label>[A-Z][A-Za-z0-9 _/()-]{1,40}):\s+(?P<text>\S.*)")
+_PLAIN_LABEL = re.compile(r"(?P<label>[A-Z][A-Za-z0-9 _/()-]{1,40})(?::\s+|\s+[\u2013\u2014]\s+)(?P<text>\S.*)")
 _MOST_WORDS = 4
 
 
