@@ -490,10 +490,9 @@ def test_what_a_document_says_is_taken_and_only_the_rest_is_asked(room: Room) ->
     assert code == 0
     assert "parent.md:17: experiment.primary_metric.target: +20%" in told
     tree = read_spec(room.work / "devops-tasks.yaml").tree
-    assert tree["rollback"]["criteria"] == [
-        {"metric": "latency_p95", "above": "500ms"},
-        {"metric": "error_ratio", "above": "2%"},
-    ]
+    assert tree["alerts"] == [{"metric": "latency_p95", "above": "300ms"}]
+    assert "rollback.criteria[1]: error_ratio 2%" in told
+    assert "rollback" not in tree, "the document's criteria are the defaults"
 
 
 def test_a_value_that_cannot_be_read_is_told_where_it_was_written(room: Room) -> None:
