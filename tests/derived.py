@@ -82,6 +82,7 @@ def _database(database: Tree) -> list[tuple[str, Amount]]:
         ("half of backup.every, at most 6h", ("time", min(every / 2, Fraction(_HOURS_6)))),
         ("backup.every, half of it and five minutes", ("time", every * 3 / 2 + 300)),
         ("backup.restore_within and a quarter of an hour", ("time", restore + 900)),
+        ("whole hours of backup.restore_within, a day and five quarters", ("time", _hours(restore + 86400 + 4500))),
     ]
     for environment in ("staging", "production"):
         size = database.get(environment, {})
@@ -96,6 +97,10 @@ def _database(database: Tree) -> list[tuple[str, Amount]]:
             }
             found += [(f"{name} of {environment}.memory", ("size", _whole(part))) for name, part in parts.items()]
     return found
+
+
+def _hours(time: Fraction) -> Fraction:
+    return Fraction(ceil(time / 3600) * 3600)
 
 
 def _whole(size: Fraction) -> Fraction:

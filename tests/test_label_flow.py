@@ -215,7 +215,8 @@ def test_the_rules_of_a_random_spec_can_meet(seed: int) -> None:
     assert [str(each) for each in problems(load_tree({**tree, "monitoring": monitoring}))] == []
 
 
-ASKED = f"{HEAD}alerts: [{{metric: auth_failures}}, {{metric: db_latency_p95}}]\n"
+INSIDE = HEAD.replace("databases: [{name: db}]", "databases: [{name: db, hosting: in-cluster}]")
+ASKED = f"{INSIDE}alerts: [{{metric: auth_failures}}, {{metric: db_latency_p95}}]\n"
 FOR_QUERIES = {
     "http_request_duration_seconds_sum",
     "db_client_operation_duration_seconds_sum",

@@ -57,7 +57,7 @@ ROOMS = (
 # command that merely knows the names of metrics would load them as well. So has the verdict, which only `check` needs.
 SIDE_DOORS = {
     *("metrics.forms", "metrics.advice", "metrics.catalogue", "metrics.conventions", "metrics.objectives"),
-    "metrics.scenes",
+    *("metrics.jobs", "metrics.scenes"),
     "checks.verdict",
 }
 

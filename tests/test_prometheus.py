@@ -53,6 +53,10 @@ THRESHOLDS = {
     "OrderMailerMemoryUtilizationHigh",
     "OrderMailerRollbackFailureRatio",
     "OrdersDbConnectionsHigh",
+    "OrdersDbBackupFailed",
+    "OrdersDbBackupOverdue",
+    "OrdersDbVerificationFailed",
+    "OrdersDbVerificationOverdue",
 }
 BLIND = {"CheckoutWebMetricsMissing", "CheckoutWebTargetsMissing"}
 ALWAYS = {"CheckoutWatchdog"}
@@ -231,6 +235,20 @@ ASKED_FOR = {
 }
 
 
+def backups(*, failed: bool) -> dict[str, float]:
+    """Give what the cluster says of the database's jobs: a success long ago and a failure since, or all well."""
+    now, told = time.time(), dict[str, float]()
+    for name in ("orders-db-backup", "orders-db-verify"):
+        cronjob, job = (f'namespace="{SPACE}",{label}="{name}' for label in ("cronjob", "job_name"))
+        told |= {
+            f'kube_cronjob_created{{{cronjob}"}}': now - 10e6,
+            f'kube_cronjob_status_last_successful_time{{{cronjob}"}}': now - (1e6 if failed else 60),
+            f'kube_job_status_start_time{{{job}-29000001"}}': now - 600,
+            f'kube_job_failed{{{job}-29000001",condition="true"}}': float(failed),
+        }
+    return told
+
+
 class Exporters:
     """What each pod, exporter and node answers, healthy or not."""
 
@@ -239,7 +257,6 @@ class Exporters:
         self.everything(bad=False)
         for pod in WEB_PODS:
             self.series[SPACE, pod].become(requests())
-        self.series["kube-system", "kube-state-metrics-kube-system-0"].become({}, ASKED_FOR)
 
     def everything(self, *, bad: bool) -> None:
         """Make the green api, the worker, the queue and the database bad, or good again."""
@@ -247,6 +264,7 @@ class Exporters:
         self.series[GREEN].become(requests(failed=0.5, fast=0.5) if bad else requests())
         self.series[WORKER].become(jobs(0.5) if bad else jobs())
         self.series["", NODE.name].become(*node({GREEN[1], WORKER[1]} if bad else ()))
+        self.series["kube-system", "kube-state-metrics-kube-system-0"].become({}, ASKED_FOR | backups(failed=bad))
         lag = 'kafka_consumergroup_lag{consumergroup="order-mailer",topic="order-events",partition="0"}'
         self.series["monitoring", "kafka-exporter-monitoring-0"].become({}, {lag: 5000 if bad else 10})
         self.series["monitoring", "postgres-exporter-orders-db-0"].become(

@@ -51,7 +51,12 @@ EQUIVALENT = {
     r'alert-rules.yml:.*MetricsMissing:text:\d+ \| .*"series", "[^"]+", "other", "".*':
         "a label that is not there is empty, as the label without a name is",
     r"alert-rules.yml:.*Watchdog:number:\d+ \| vector\(.*": "whatever the number, there is one, and nobody prints it",
-    rf"{_RECORDED}/namespace(?!_job_slo:error)[^|]*:matcher of (namespace|job|container|slo) dropped:\d+ \| "
+    rf"{_RECORDED}/namespace_cronjob:kube_job_failed[^|]*:matcher of namespace dropped:\d+ \| "
+    r".*(kube_job_status_start_time\{job_name|last_success:timestamp\{cronjob).*":
+        "the other side has the same matcher, and both must have the label in common",
+    rf"{_RECORDED}/namespace_cronjob:kube_cronjob_since_success:seconds:label cronjob dropped:\d+ \| ":
+        "the series that it reads carries the label already",
+    rf"{_RECORDED}/namespace(?!_job_slo:error|_cronjob)[^|]*:matcher of (namespace|job|container|slo) dropped:\d+ \| "
     r"\(.*( [-/] |\) and on \(namespace).*":
         "the other side has the same matcher, and both must have the label in common",
     rf"{_RECORDED}/database:pg_connections_used[^|]*:matcher of database dropped:\d+ \| .*":
@@ -64,7 +69,7 @@ EQUIVALENT = {
     rf"{_RECORDED}:comparison:\d+ \| .* != 0\).*": "what is counted is never below 0",
     rf"{_RECORDED}:aggregation label:\d+ \| .*(by|without) \([^)]*instance\)\((namespace|label|sum|max).*":
         "a recorded series has no instance",
-    rf"{_RECORDED}:matching label:\d+ \| .*\) and on \([^)]*instance\).*": "neither side has an instance",
+    rf"{_RECORDED}:matching label:\d+ \| .*\) (and|-) on \([^)]*instance\).*": "neither side has an instance",
     rf"{_RECORDED}:matching dropped:\d+ \| .*\) and namespace_pod_container:.*":
         "both sides carry the same labels, which are all named",
     rf"{_RECORDED}:matching label:\d+ \| .*\) and on \(namespace, pod\) .*":

@@ -21,7 +21,8 @@ KEEP_FIRING = parse_duration("5m")
 _ACTIONS = {"critical": "Page on-call", "warning": "Alert team", "info": "Review"}
 _APPLICATION = frozenset({"traffic", "latency", "baseline", "jobs", "db_latency", "auth"})
 _ORDER = {row["metric"]: position for position, row in enumerate(ALERT_ROWS)}
-LABELS = ("namespace", "pod", "container", "job", "colour", "threshold", "database", "service", "queue", "le", "slo")
+LABELS = ("namespace", "pod", "container", "job", "colour", "threshold", "database", "service", "queue", "le", "slo",
+          "cronjob")  # fmt: skip
 """The labels that the name of a recorded series may begin with."""
 
 
@@ -413,6 +414,7 @@ def condition(series: str, sign: str, limit: str, words: dict[str, str]) -> Cond
         "database": words.get("database", ""),
         "service": words["service"],
         "slo": words.get("slo", ""),
+        "cronjob": words.get("cronjob", ""),
     }
     fixed = {name: known[name] for name in level(series) if name in known}
     varying = {"colour": "green", "pod": f"{words.get('deployment', '')}-0", "queue": words.get("queue", "")}

@@ -69,14 +69,17 @@ class _Draft(TypedDict):
 
 
 def plan_dashboard(spec: Spec, subjects: list[Subject], watched: list[tuple[Row, AlertPlan]],
-                   objectives: list[Drawn], alerts: list[AlertPlan]) -> Dashboard:  # fmt: skip
-    """Plan the panels subject by subject, each under a heading of its own."""
+                   drawn: list[Drawn], alerts: list[AlertPlan]) -> Dashboard:  # fmt: skip
+    """Plan the panels subject by subject, each under a heading of its own.
+
+    ``drawn`` are those of objectives and jobs.
+    """
     namespaces = spec.platform.namespaces
     panels: list[Panel] = []
     top = 0
     for subject in subjects:
         drafts = [*_overview(subject, alerts), *_unwatched(subject, watched), *_thresholds(subject, watched)]
-        drafts += [*_objectives(subject, objectives), *_blind(subject, alerts)]
+        drafts += [*_drawn(subject, drawn), *_blind(subject, alerts)]
         panels.append(_heading(len(panels) + 1, subject.name, top))
         for position, draft in enumerate(drafts):
             row, column = divmod(position, _COLUMNS // _WIDTH)
@@ -162,10 +165,10 @@ def _unwatched(subject: Subject, watched: list[tuple[Row, AlertPlan]]) -> Iterat
             yield _draft(known.title, f"No alert watches this of {subject.name}.", form.panel_unit, series)
 
 
-def _objectives(subject: Subject, objectives: list[Drawn]) -> Iterator[_Draft]:
-    for each in objectives:
+def _drawn(subject: Subject, drawn: list[Drawn]) -> Iterator[_Draft]:
+    for each in drawn:
         if each["subject"] == subject.key:
-            yield _draft(each["title"], each["description"], "percentunit", each["series"], each["alert"],
+            yield _draft(each["title"], each["description"], each["unit"], each["series"], each["alert"],
                          each["threshold"], each["bad"])  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """The monitoring of a bundle: rules, tests, scraping, routes, dashboard, and the rows and pages that speak of them."""
 
-from typing import TypedDict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from devops_tasks.plan.alerts import (
     AlertPlan,
@@ -52,8 +53,11 @@ from devops_tasks.plan.subjects import Subject, plan_subjects
 from devops_tasks.spec import Spec
 from devops_tasks.units import Notations
 
-_GROUPS = {"threshold": "alerts", "rollback": "rollback", "objective": "objectives", "targets": "blindness",
-           "series": "blindness", "watchdog": "watchdog"}  # fmt: skip
+if TYPE_CHECKING:
+    from devops_tasks.plan.backup_jobs import BackupJob
+
+_GROUPS = {"threshold": "alerts", "rollback": "rollback", "objective": "objectives", "job": "backups",
+           "targets": "blindness", "series": "blindness", "watchdog": "watchdog"}  # fmt: skip
 
 
 class AlertGroup(TypedDict):
@@ -100,38 +104,60 @@ class Monitoring(TypedDict):
     rules_labels: dict[str, str]
 
 
+class _Watched(NamedTuple):
+    """What alerts are about: rows of the table and criteria, objectives, and jobs that make backups."""
+
+    rows: list[Row]
+    objectives: list[Objective]
+    jobs: "list[BackupJob]"
+
+
+class _Named(NamedTuple):
+    """The alerts on each of them, and those about alerts."""
+
+    rows: list[tuple[Row, AlertPlan]]
+    objectives: list[tuple[Burning, AlertPlan]]
+    jobs: "list[tuple[BackupJob, list[AlertPlan]]]"
+    blind: list[AlertPlan]
+
+
 def plan_monitoring(spec: Spec) -> Monitoring:
     """Plan everything under ``monitoring/`` and ``runbooks/alerts/``, and what the document says of it."""
     subjects = plan_subjects(spec)
     objectives = plan_objectives(spec, subjects)
     rows, criteria = plan_rows(spec), plan_criteria_rows(spec)
-    every = [*rows, *criteria]
-    sources = {subject.key: _sources(subject, every, objectives) for subject in subjects}
-    watched, burning, blind = _named(spec, every, subjects, sources, objectives)
-    told = [*(alert for _, alert in watched), *(alert for _, alert in burning), *blind]
-    bare = sorted(told, key=lambda alert: _place(alert, subjects))
-    dashboard = plan_dashboard(spec, subjects, watched, list(draw_objectives(objectives, burning)), bare)
+    every, jobs = [*rows, *criteria], _jobs(spec, subjects)
+    judged = _Watched(every, objectives, jobs)
+    sources = {subject.key: _sources(subject, judged) for subject in subjects}
+    watched, burning, run, blind = _named(spec, judged, subjects, sources)
+    told = [*(alert for _, alert in watched), *(alert for _, alert in burning), *(a for _, own in run for a in own)]
+    bare = sorted([*told, *blind], key=lambda alert: _place(alert, subjects))
+    drawn = [*draw_objectives(objectives, burning), *(panel for job, own in run for panel in job.drawn(own))]
+    dashboard = plan_dashboard(spec, subjects, watched, drawn, bare)
     alerts = link_panels(spec, dashboard, bare)
     by_row = {id(row): alert for row, alert in watched}
     words = {alert["name"]: row_words(row) for row, alert in watched}
     words |= {alert["name"]: each.words for each, alert in burning}
-    groups, recorded = _groups(alerts), plan_recordings(subjects, every, plan_objective_recordings(objectives))
+    words |= {alert["name"]: job.words for job, own in run for alert in own}
+    further = [*plan_objective_recordings(objectives), *_job_groups(jobs)]
+    groups, recorded = _groups(alerts), plan_recordings(subjects, every, further)
     alerting = {group["name"]: group["rules"] for group in groups}
     missing = {alert["name"]: sources[alert["subject"]] for alert in alerts if alert["kind"] == "series"}
     return {
         "alerts": alerts,
         "alert_groups": groups,
-        "alert_pages": [plan_page(spec, alert, words.get(alert["name"], {}), subjects) for alert in alerts],
+        "alert_pages": [plan_page(spec, alert, words.get(alert["name"], {}), subjects, jobs) for alert in alerts],
         "recording_groups": recorded,
         "criteria": [_criterion(row, by_row.get(id(row))) for row in criteria],
         "metric_rows": [metric_row(row, by_row.get(id(row))) for row in rows],
         "objectives": [plan_objective(each, burning) for each in objectives],
         "rule_tests": plan_rule_tests(alerts, missing),
-        "recording_tests": plan_recording_tests(subjects, every, objectives, recorded, alerting),
+        "recording_tests": plan_recording_tests(subjects, every, [*objectives, *jobs], recorded, alerting),
         "rule_needs": [
             *plan_needs(subjects, every),
             *objective_needs(objectives),
             *plan_collectors(every),
+            *{need["service"]: need for need in (job.need for job in jobs)}.values(),
             *plan_provided(spec),
         ],
         "scraping": plan_scraping(spec, subjects),
@@ -147,37 +173,51 @@ def plan_monitoring(spec: Spec) -> Monitoring:
     }
 
 
-def _sources(subject: Subject, rows: list[Row], objectives: list[Objective]) -> list[SourceSeries]:
-    """List what the alerts of a subject rest on, its objectives included."""
-    found = plan_sources(subject, rows)
-    for each in objectives:
+def _jobs(spec: Spec, subjects: list[Subject]) -> "list[BackupJob]":
+    """Give the jobs that back up databases in the cluster; where there is none, nothing of them is loaded."""
+    if all(database.hosting != "in-cluster" for database in spec.databases):
+        return []
+    from devops_tasks.plan.backup_jobs import plan_jobs
+
+    return plan_jobs(spec, subjects)
+
+
+def _job_groups(jobs: "list[BackupJob]") -> Iterator[RecordingGroup]:
+    for subject in {job.subject.key: job.subject for job in jobs}.values():
+        rules = [rule for job in jobs if job.subject.key == subject.key for rule in job.recordings()]
+        yield {"name": f"{subject.name}.backups.rules", "rules": rules}
+
+
+def _sources(subject: Subject, watched: _Watched) -> list[SourceSeries]:
+    """List what the alerts of a subject rest on, its objectives and jobs included."""
+    found = plan_sources(subject, watched.rows)
+    for each in watched.objectives:
         source = objective_source(each)
         if each.subject.key == subject.key and source not in found:
             found.append(source)
-    return found
+    return [*found, *(job.source for job in watched.jobs if job.subject.key == subject.key)]
 
 
-def _named(
-    spec: Spec, rows: list[Row], subjects: list[Subject], sources: dict[str, list[SourceSeries]],
-    objectives: list[Objective],
-) -> tuple[list[tuple[Row, AlertPlan]], list[tuple[Burning, AlertPlan]], list[AlertPlan]]:  # fmt: skip
-    rendered, burning = [row for row in rows if instrumented(row)], plan_burning(objectives)
+def _named(spec: Spec, watched: _Watched, subjects: list[Subject], sources: dict[str, list[SourceSeries]]) -> _Named:
+    rendered, burning = [row for row in watched.rows if instrumented(row)], plan_burning(watched.objectives)
     scraped = [each for each in subjects if each.measured and each.kind not in {"database", "feature"}]
     seen = [each for each in subjects if sources[each.key]]
     names = unique(
         [
             *map(alert_name, rendered),
             *map(burning_name, burning),
+            *(name for job in watched.jobs for name in job.names),
             *(f"{camel(each.name)}TargetsMissing" for each in scraped),
             *(f"{camel(each.name)}MetricsMissing" for each in seen),
             f"{camel(subjects[-1].name)}Watchdog",
         ]
     )
-    watched = [(row, plan_alert(spec, row, next(names))) for row in rendered]
+    rows = [(row, plan_alert(spec, row, next(names))) for row in rendered]
     burned = [(each, plan_burning_alert(spec, each, next(names))) for each in burning]
+    run = [(job, job.alerts(spec, [next(names) for _ in job.names])) for job in watched.jobs]
     blind = [targets_missing(spec, each, next(names)) for each in scraped]
     blind += [metrics_missing(spec, each, next(names), sources[each.key]) for each in seen]
-    return watched, burned, [*blind, watchdog(spec, subjects[-1], next(names))]
+    return _Named(rows, burned, run, [*blind, watchdog(spec, subjects[-1], next(names))])
 
 
 def _place(alert: AlertPlan, subjects: list[Subject]) -> tuple[int, int]:

@@ -132,11 +132,12 @@ class ObjectivePlan(TypedDict):
 
 
 class Drawn(TypedDict):
-    """One panel of an objective: what is drawn, and the alert whose threshold it shows."""
+    """One panel of an objective or a job: what is drawn, and the alert whose threshold it shows."""
 
     subject: str
     title: str
     description: str
+    unit: str
     series: list[tuple[str, str]]
     alert: str | None
     threshold: str
@@ -322,6 +323,7 @@ def _left(objective: Objective) -> Drawn:
         "title": f"{objective.indicator.title} budget left of {objective.window.text}",
         "description": f"What is left of all that the objective of {objective.objective.text} allows to fail in "
         f"{objective.window.words}; below 0 it is missed.",
+        "unit": "percentunit",
         "series": [(_drawn(REMAINING, objective), "left")],
         "alert": None,
         "threshold": "0",
@@ -336,6 +338,7 @@ def _burned(burning: Burning, alert: AlertPlan) -> Drawn:
         "title": f"{burning.of.indicator.title} over {burning.burn.long} above {burning.limit.text} "
         f"({burning.burn.severity})",
         "description": f"{alert['annotations']['summary']} {alert['name']} fires when both windows are above.",
+        "unit": "percentunit",
         "series": [(_drawn(f"{RATIO}{words[name]}", burning.of), words[name]) for name in ("long", "short")],
         "alert": alert["name"],
         "threshold": plain(burning.limit.ratio),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from itertools import accumulate, pairwise
-from typing import NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from devops_tasks.metrics import BURNS, fill
 from devops_tasks.metrics.objectives import BAD, COUNT, EVERY, RATIO, REMAINING
@@ -18,10 +18,14 @@ from devops_tasks.plan.recordings import RecordingGroup, readings
 from devops_tasks.plan.subjects import Subject
 from devops_tasks.units import Duration, parse_duration, plain
 
+if TYPE_CHECKING:
+    from devops_tasks.plan.backup_jobs import BackupJob
+
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _SELECTED = re.compile(r"([a-z_][\w:]*)\{([^}]*)\}")
 _MATCHER = re.compile(r'(\w+)(=~|!=|=)"([^"]*)"')
-_OF_OTHERS = ("namespace", "job", "container", "database", "consumergroup", "topic", "threshold", "slo")
+_OF_OTHERS = ("namespace", "job", "container", "database", "consumergroup", "topic", "threshold", "slo",
+              "cronjob")  # fmt: skip
 _OTHER = "another."
 _LATELY = "_x10075 0+60x4"
 _ROUNDED = "0.000001"
@@ -77,7 +81,7 @@ class RecordingTests(TypedDict):
 
 
 def plan_recording_tests(
-    subjects: list[Subject], rows: list[Row], objectives: list[Objective], groups: list[RecordingGroup],
+    subjects: list[Subject], rows: list[Row], further: "list[Objective | BackupJob]", groups: list[RecordingGroup],
     alerts: dict[str, list[AlertPlan]],
 ) -> RecordingTests:  # fmt: skip
     """Plan the tests of all that is recorded; ``alerts`` are those of each group of alerts."""
@@ -86,7 +90,7 @@ def plan_recording_tests(
     for subject in subjects:
         own = [alert for alert in every if alert["subject"] == subject.key and alert["conditions"]]
         cases += [_case(subject.name, scene, words, own) for scene, words in _scenes(subject, rows)]
-        cases += [case for each in objectives if each.subject.key == subject.key for case in _judged(each, own)]
+        cases += [case for each in further if each.subject.key == subject.key for case in _judged(each, own)]
     for name in dict.fromkeys(subject.name for subject in subjects):
         others = list(_others(name, groups))
         cases += [_without(f"{name}: what others have is not counted", others)] if others else []
@@ -101,7 +105,14 @@ def _scenes(subject: Subject, rows: list[Row]) -> Iterator[tuple[Scene, dict[str
         yield from {fill(str(scene), words): (scene, words) for scene, words in each}.values()
 
 
-def _judged(objective: Objective, alerts: list[AlertPlan]) -> Iterator[Case]:
+def _judged(each: "Objective | BackupJob", alerts: list[AlertPlan]) -> Iterator[Case]:
+    if isinstance(each, Objective):
+        yield from _of_objective(each, alerts)
+    else:
+        yield from (_case(each.subject.name, scene, _words(each.words), alerts) for scene in each.scenes)
+
+
+def _of_objective(objective: Objective, alerts: list[AlertPlan]) -> Iterator[Case]:
     words, indicator = _words(objective.words), objective.indicator
     for scene in SCENES_OF_OBJECTIVES[f"{indicator.slo} of {indicator.events}"]:
         titled = scene._replace(title=f"{indicator.title.lower()}: {scene.title}")

@@ -4,6 +4,7 @@ What provides a backup is said only where this bundle, or the spec, really provi
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 from math import ceil
 from typing import TypedDict
 
@@ -13,7 +14,7 @@ from devops_tasks.plan.network import NOT_PUBLIC, Flow, Peer, plan_peer
 from devops_tasks.plan.tasks import ENGINES
 from devops_tasks.plan.tuning import Setting, plan_settings
 from devops_tasks.plan.workloads import plan_service
-from devops_tasks.spec import ENVIRONMENT_NAMES, BackupRow, Database, DatabaseSize, Service, Spec
+from devops_tasks.spec import ENVIRONMENT_NAMES, BackupRow, Database, DatabaseBackup, DatabaseSize, Service, Spec
 from devops_tasks.units import Duration
 
 CRONJOB = "cronjob"
@@ -21,12 +22,15 @@ AWS_BACKUP = "aws-backup"
 
 _AWS_CLI = "docker.io/amazon/aws-cli:2.17.0"
 _DAY_SECONDS = 86400
+_HOUR_SECONDS = 3600
 _VERIFY_CRON = "30 4 * * *"
 _VERIFY_AWS_CRON = "cron(30 4 * * ? *)"
 _TEST_NAME_MOST = 50
 """The longest name of a plan of restore tests."""
 _LATE_SECONDS = 300
 """How long after its time a backup may begin: a CronJob's startingDeadlineSeconds."""
+_VERIFY_LATE_SECONDS = 3600
+"""The same of a verification."""
 _PULL_SECONDS = 900
 """What a job has for its images and volumes, beside its work."""
 _CONTINUOUS_DAYS = 35
@@ -148,6 +152,8 @@ class Recovery(TypedDict):
     aws_cli: str
     verify_cron: str
     verify_aws_cron: str
+    late_seconds: int
+    verify_late_seconds: int
 
 
 class Plan(TypedDict):
@@ -177,6 +183,8 @@ def plan_recovery(spec: Spec) -> Plan:
             "aws_cli": _AWS_CLI,
             "verify_cron": _VERIFY_CRON,
             "verify_aws_cron": _VERIFY_AWS_CRON,
+            "late_seconds": _LATE_SECONDS,
+            "verify_late_seconds": _VERIFY_LATE_SECONDS,
         },
     }
 
@@ -267,7 +275,7 @@ def _backup(spec: Spec, database: Database) -> Backup:
     backup = database.backup
     schedule = units.schedule(backup.every)
     keep_days = ceil(backup.keep.seconds / _DAY_SECONDS)
-    stale_seconds = int(backup.every.seconds * 3 / 2) + _LATE_SECONDS
+    stale_seconds = int(stale_after(backup).seconds)
     return {
         "by": _provider(spec, database),
         "every": backup.every.text,
@@ -289,12 +297,27 @@ def _backup(spec: Spec, database: Database) -> Backup:
         "deadline_seconds": int(backup.every.seconds / 2),
         "stale_seconds": stale_seconds,
         "newest_days": ceil(stale_seconds / _DAY_SECONDS),
-        "verify_seconds": ceil(backup.restore_within.seconds) + _PULL_SECONDS,
+        "verify_seconds": _verify_seconds(backup),
         "to": backup.to,
         "to_literal": backup.to or f"s3://{undecided.HOST}/{database.name}",
         "replicate_to": backup.replicate_to,
         "mechanism": _mechanism(spec, database),
     }
+
+
+def stale_after(backup: DatabaseBackup) -> Duration:
+    """Say how old the newest backup of a database may be: it may begin late, and take half of the interval."""
+    return Duration(Decimal(int(backup.every.seconds * 3 / 2) + _LATE_SECONDS))
+
+
+def unproven_after(backup: DatabaseBackup) -> Duration:
+    """Say how many hours ago the newest proof may be: it is daily, may begin late, and takes as long as it may."""
+    hours = ceil((_DAY_SECONDS + _VERIFY_LATE_SECONDS + _verify_seconds(backup)) / _HOUR_SECONDS)
+    return Duration(Decimal(hours * _HOUR_SECONDS))
+
+
+def _verify_seconds(backup: DatabaseBackup) -> int:
+    return ceil(backup.restore_within.seconds) + _PULL_SECONDS
 
 
 def _provider(spec: Spec, database: Database) -> str | None:

@@ -1,6 +1,6 @@
 """The runbook of each alert: the advice on its metric, with the names of this bundle."""
 
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from devops_tasks.metrics import fill
 from devops_tasks.metrics.advice import (
@@ -19,6 +19,9 @@ from devops_tasks.metrics.objectives import indicator
 from devops_tasks.plan.alerts import AlertPlan
 from devops_tasks.plan.subjects import Subject
 from devops_tasks.spec import Spec
+
+if TYPE_CHECKING:
+    from devops_tasks.plan.backup_jobs import BackupJob
 
 
 class Step(TypedDict):
@@ -49,11 +52,14 @@ class Page(TypedDict):
     pager: str | None
 
 
-def plan_page(spec: Spec, alert: AlertPlan, own: dict[str, str], subjects: list[Subject]) -> Page:
+def plan_page(
+    spec: Spec, alert: AlertPlan, own: dict[str, str], subjects: list[Subject], jobs: "list[BackupJob]"
+) -> Page:
     """Plan the runbook of an alert; ``own`` are the words of what it watches, none for the alerts about alerts."""
     subject = next(each for each in subjects if each.key == alert["subject"])
     words = {**_queue(subject), **subject.words, **own, "alert": alert["name"]}
-    advice = _advice(alert, subject)
+    job = next((each for each in jobs if alert["kind"] == "job" and own == each.words), None)
+    advice = job.advice(alert) if job else _advice(alert, subject)
     served = any(service.kind != "worker" for service in spec.services)
     return {
         "name": alert["name"],
