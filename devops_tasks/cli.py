@@ -311,17 +311,28 @@ def check(
         Path,
         typer.Argument(metavar="[DIR]", parser=_folder, help="The bundle's folder; the present one by default."),
     ] = Path(),
-    as_json: Json = False,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="text|json|github",
+            help="How findings are printed: for people, as JSON, or as annotations of a GitHub workflow.",
+        ),
+    ] = "text",
+    as_json: Annotated[bool, typer.Option("--json", help="Print results as JSON; the same as --format json.")] = False,
 ) -> None:
-    """Judge a bundle on disk, and list what is undecided."""
-    from devops_tasks.judge import Judgement, judge_folder, verdict_json, verdict_lines
+    """Judge a bundle on disk, and list what is undecided and what was edited since it was generated."""
+    from devops_tasks.judge import Judgement, annotation_lines, judge_folder, verdict_json, verdict_lines
 
-    with _in_json(verdict_json(Judgement(str(folder), [], [], [])) if as_json else None):
+    as_json = as_json or form == "json"
+    with _in_json(verdict_json(Judgement(str(folder), [], [], [], [])) if as_json else None):
+        if form not in {"text", "json", "github"}:
+            raise UserError(Problem("--format", f"there is no {form!r}", "write text, json or github", "usage"))
         judgement = judge_folder(folder)
     if as_json:
         _print_json(verdict_json(judgement))
     else:
-        for line in verdict_lines(judgement):
+        for line in (annotation_lines if form == "github" else verdict_lines)(judgement):
             print(shown(line))
     print(judgement.summary, file=sys.stderr)
     raise typer.Exit(int(bool(judgement.problems)))

@@ -7,14 +7,15 @@ import re
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from devops_tasks.checks.verdict import Bundle, Exists, Shell, Undecided, judge_bundle, severity
-from devops_tasks.disk import check_folder, read_bundle, read_lock, refuse_unfinished
-from devops_tasks.errors import Problem, UserError
-from devops_tasks.lock import PATH, Lock
+from devops_tasks.checks.verdict import Bundle, Exists, Made, Shell, Undecided, judge_bundle, severity
+from devops_tasks.disk import check_folder, read_bundle, read_past, refuse_unfinished
+from devops_tasks.errors import Problem, UserError, shown
+from devops_tasks.lock import PATH, digest
+from devops_tasks.merge import Past
 from devops_tasks.plan import plan_bundle
 from devops_tasks.specfile import Source, load_spec
 from devops_tasks.units import parse_date
@@ -31,6 +32,7 @@ class Judgement(NamedTuple):
     problems: list[Problem]
     undecided: list[Undecided]
     skipped: list[str]
+    notes: list[Problem]
 
     @property
     def summary(self) -> str:
@@ -40,6 +42,7 @@ class Judgement(NamedTuple):
             _count(counts["error"], "error"),
             _count(counts["warning"], "warning"),
             f"{len(self.undecided)} undecided",
+            *([_count(len(self.notes), "note")] if self.notes else []),
         ]
         missed = "; no bash here, so no script was parsed" if self.skipped else ""
         return f"{self.folder}: {', '.join(told)}{missed}"
@@ -53,18 +56,18 @@ def judge_folder(folder: Path) -> Judgement:
     """Judge the bundle in a folder; raises ``UserError`` where there is none, or its lock cannot be read."""
     check_folder(folder)
     refuse_unfinished(folder)
-    lock = read_lock(folder) if folder.is_dir() else None
-    if lock is None:
+    past = read_past(folder) if folder.is_dir() else None
+    if past is None:
         mend = "name the folder of a bundle, or make one with devops-tasks generate"
         raise UserError(Problem(str(folder), "holds no bundle", mend, "no-bundle"))
     shell = find_shell()
-    verdict = judge_bundle(open_bundle(folder, lock), exists_in(folder), shell)
-    return Judgement(str(folder), verdict.problems, verdict.undecided, [] if shell else ["shell"])
+    verdict = judge_bundle(open_bundle(folder, past), exists_in(folder), shell)
+    return Judgement(str(folder), *verdict[:2], [] if shell else ["shell"], verdict.notes)
 
 
-def open_bundle(folder: Path, lock: Lock) -> Bundle:
+def open_bundle(folder: Path, past: Past) -> Bundle:
     """Read what is on disk of a bundle, and build its plan again from the spec in the lock."""
-    where = str(folder / PATH)
+    where, lock = str(folder / PATH), past.lock
     try:
         loaded = load_spec(Source(where, lock.spec, {}))
         plan = plan_bundle(loaded.spec, parse_date(lock.today) if lock.today else None)
@@ -72,7 +75,17 @@ def open_bundle(folder: Path, lock: Lock) -> Bundle:
         first = str(error.problems[0]) if isinstance(error, UserError) else str(error)
         what = f"holds a spec that this version ({lock.version} wrote it) cannot read: {first}"
         raise UserError(Problem(where, what, "generate again from the spec", "lock")) from None
-    return Bundle(loaded.spec, loaded.tree, plan, read_bundle(folder, lock.files))
+    contents = read_bundle(folder, lock.files)
+    return Bundle(loaded.spec, loaded.tree, plan, contents, _made(past, contents))
+
+
+def _made(past: Past, contents: Mapping[str, bytes | Problem]) -> Made:
+    """Find what is no longer as it was generated; the texts of last time are read only where something is."""
+    files = past.lock.files
+    edited = tuple(
+        path for path, content in contents.items() if isinstance(content, bytes) and digest(content) != files[path]
+    )
+    return Made(past.lock.version, past.texts if edited else {}, edited, tuple(sorted(files.keys() - contents.keys())))
 
 
 def exists_in(folder: Path) -> Exists:
@@ -112,8 +125,8 @@ def find_shell() -> Shell | None:
 
 
 def verdict_lines(judgement: Judgement) -> Iterator[str]:
-    """Write what was found, a line for each: problems first, then what nobody has decided."""
-    for problem in judgement.problems:
+    """Write what was found, a line for each: problems, what was edited since, what nobody has decided."""
+    for problem in (*judgement.problems, *judgement.notes):
         yield f"{severity(problem):9}  {_told(problem)} [{problem.code}]"
     width = max((len(each.key) for each in judgement.undecided), default=0)
     for each in judgement.undecided:
@@ -143,13 +156,50 @@ def verdict_json(judgement: Judgement) -> dict[str, Any]:
     """Give what was found as plain data for programs; the codes stay the same from version to version."""
     return {
         "folder": judgement.folder,
-        "findings": [
-            {
-                "severity": severity(problem),
-                **{_JSON_NAMES.get(name, name): value for name, value in problem._asdict().items()},
-            }
-            for problem in judgement.problems
-        ],
+        "findings": list(map(_plain, judgement.problems)),
+        "notes": list(map(_plain, judgement.notes)),
         "undecided": [{"key": each.key, "doc": each.doc, "files": list(each.files)} for each in judgement.undecided],
         "skipped": judgement.skipped,
     }
+
+
+def _plain(problem: Problem) -> dict[str, Any]:
+    values = {_JSON_NAMES.get(name, name): value for name, value in problem._asdict().items()}
+    return {"severity": severity(problem), **values}
+
+
+_COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
+
+
+def annotation_lines(judgement: Judgement) -> Iterator[str]:
+    """Write what was found as commands of a GitHub workflow, which shows each at its place in the change.
+
+    Source: docs.github.com, "Workflow commands for GitHub Actions"; what must be escaped, and how, is in the toolkit's
+    ``command.ts``.
+    """
+    for problem in (*judgement.problems, *judgement.notes):
+        place = {"file": _place(judgement.folder, problem), "line": str(problem.line or ""), "title": problem.code}
+        named = ",".join(f"{name}={_property(value)}" for name, value in place.items() if value)
+        told = ": ".join(part for part in (problem.key, problem.what) if part)
+        mend = f" ({problem.mend})" if problem.mend else ""
+        yield f"::{_COMMANDS[severity(problem)]} {named}::{_data(shown(told + mend))}"
+
+
+def _place(folder: str, problem: Problem) -> str:
+    """Give the path of a file as the workflow knows it, from the folder that it runs in; "" for what is in none."""
+    if problem.where not in _NO_FILES:
+        path = Path(folder, problem.where)
+        here = Path.cwd()
+        return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    return ""
+
+
+_NO_FILES = frozenset({"spec", "the bundle"})
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -954,6 +954,11 @@ FILES: dict[str, Case] = {
             )
         ],
     ),
+    "check in a form that is none": Case(
+        lambda: None,
+        ["check", "out", "--format", "sarif"],
+        [("usage", "--format: there is no 'sarif' (write text, json or github)")],
+    ),
     "check of a file": Case(
         spec, ["check", "spec.yaml"], [("output", "spec.yaml: is a file, not a folder (name a folder)")]
     ),

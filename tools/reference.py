@@ -78,8 +78,8 @@ FINDINGS_INTRO = """\
 # The findings
 
 What `devops-tasks check` can find, and how to mend it. A code stays the same from version to version; `--json` carries
-it. Errors and warnings end with exit code 1. What is undecided is listed as well and is no finding. This page is
-generated from the table of codes (`make docs`).
+it. Errors and warnings end with exit code 1; notes, which `--json` has in a list of their own, and what is undecided do
+not. This page is generated from the table of codes (`make docs`).
 """
 
 ERRORS_INTRO = """\
@@ -113,7 +113,7 @@ stays the same from version to version. This page is generated from the table of
 
 - `bundles` is in the document of `generate` and `new`: for each bundle its `folder`, and in `changes` the `path` and
   `action` of each file. Of several specs, those that are right are there beside the errors of the others.
-- The document of `check` has `folder`, `findings`, `undecided` and `skipped` in its place.
+- The document of `check` has `folder`, `findings`, `notes`, `undecided` and `skipped` in its place.
 - `errors` is always there, and empty where nothing was wrong. `file` is a file, a folder or an option, as it was given;
   `line` and `column` count from 1. What is not known, or does not apply, is null.
 - A wrong option is told as text on stderr, by every command.

@@ -156,11 +156,20 @@ CODES: dict[str, Code] = {
         Code("wrong-total", "warning", "Contradictions",
              "The total of story points in `tasks.md` is not the sum of its tasks.",
              "Correct the total, or generate again."),
+        Code("other-number", "warning", "Drift",
+             "A number in a file was changed by hand, and the spec, with the document, the tests and the runbooks that "
+             "come from it, says another one.", "Write it into the spec and generate again, or undo the edit."),
+        Code("edited", "note", "Drift", "A file was edited since it was generated.",
+             "Nothing needs to be done: `generate` keeps edits, and merges them."),
+        Code("deleted", "note", "Drift", "A file that was generated is gone.",
+             "Nothing, if nobody needs it; `generate --force` makes it again."),
+        Code("other-version", "note", "Drift", "Another version of this program generated the bundle.",
+             "Generate again, or use that version."),
     )
 }  # fmt: skip
 """The table, by code, in the order in which the reference shows it."""
 
 
 def severity(problem: Problem) -> str:
-    """Say how grave a problem is: ``error`` or ``warning``."""
+    """Say how grave a problem is: ``error``, ``warning`` or, of what is no fault, ``note``."""
     return CODES[problem.code].severity

@@ -13,6 +13,7 @@ from devops_tasks.checks.cluster import Cluster, read_cluster
 from devops_tasks.checks.codes import CODES, Code, severity
 from devops_tasks.checks.commands import Known, check_commands, check_declared, check_steps, check_traffic
 from devops_tasks.checks.documents import Document, read_documents
+from devops_tasks.checks.drift import Made, check_numbers, find_drift
 from devops_tasks.checks.flows import check_flows
 from devops_tasks.checks.links import Exists, check_kustomizations, check_links, check_mentions, parent_paths
 from devops_tasks.checks.monitoring import (
@@ -33,7 +34,7 @@ from devops_tasks.fields import Tree
 from devops_tasks.plan import Plan, all_flows
 from devops_tasks.spec import Spec
 
-__all__ = ["CODES", "Bundle", "Code", "Exists", "Shell", "Undecided", "Verdict", "judge_bundle", "severity"]
+__all__ = ["CODES", "Bundle", "Code", "Exists", "Made", "Shell", "Undecided", "Verdict", "judge_bundle", "severity"]
 
 
 _OF_OTHERS = frozenset(
@@ -43,19 +44,21 @@ _OF_OTHERS = frozenset(
 
 
 class Bundle(NamedTuple):
-    """A bundle as it stands on disk, and the spec that it was made from."""
+    """A bundle as it stands on disk, the spec that it was made from, and what was made."""
 
     spec: Spec
     tree: Tree
     plan: Plan
     contents: Mapping[str, bytes | Problem]
+    made: Made = Made()
 
 
 class Verdict(NamedTuple):
-    """What was found: problems in the order of the files, and what nobody has decided."""
+    """What was found: problems in the order of the files, what nobody has decided, and what was edited since."""
 
     problems: list[Problem]
     undecided: list[Undecided]
+    notes: list[Problem]
 
 
 def judge_bundle(bundle: Bundle, exists: Exists, shell: Shell | None = None) -> Verdict:
@@ -77,7 +80,9 @@ def judge_bundle(bundle: Bundle, exists: Exists, shell: Shell | None = None) -> 
         *check_strays(files, undecided),
         *_contradictions(bundle.spec, files, documents),
     ]
-    return Verdict(sorted(set(problems), key=_place), undecided)
+    told = {(problem.where, problem.line) for problem in problems}
+    problems += [each for each in check_numbers(bundle.made, files) if (each.where, each.line) not in told]
+    return Verdict(sorted(set(problems), key=_place), undecided, list(find_drift(bundle.made, files)))
 
 
 def _place(problem: Problem) -> tuple[int, str, int, str]:
