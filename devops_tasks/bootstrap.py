@@ -14,7 +14,7 @@ from devops_tasks import lock as locks
 from devops_tasks.disk import check_folder
 from devops_tasks.errors import ConflictError, Fault, Problem, UserError
 from devops_tasks.fields import Tree
-from devops_tasks.generate import Bundle, render_bundle, write_folder
+from devops_tasks.generate import Bundle, render_bundle, with_defaults, write_folder
 from devops_tasks.merge import Change, plan_changes
 from devops_tasks.plan import plan_bundle
 from devops_tasks.reading import reason
@@ -24,7 +24,7 @@ from devops_tasks.schema import spec_schema
 from devops_tasks.spec import Documents
 from devops_tasks.specedit import edit_text
 from devops_tasks.specfile import Loaded, Source, load_spec, parse_spec, refuse
-from devops_tasks.spectext import essential, remarks, spec_text
+from devops_tasks.spectext import essential, ordered, remarks, spec_text
 
 SPEC_NAME = "devops-tasks.yaml"
 SCHEMA_PATH = f"{locks.FOLDER}/schema.json"
@@ -41,7 +41,8 @@ def write_spec(path: Path, base: bytes, tree: Tree) -> tuple[str, Loaded]:
 
 def _create_spec(path: Path, tree: Tree) -> Loaded:
     """Write a new spec, and its schema for editors; raises ``UserError`` where it cannot be written."""
-    kept = essential(tree)
+    inherits = bool(with_defaults(Source(str(path), tree, {})).layers)
+    kept = ordered(tree) if inherits else essential(tree)  # a default of ours may be none of theirs
     text = spec_text(kept, SCHEMA_PATH, remarks(kept))
     schema = path.parent / SCHEMA_PATH
     try:
@@ -51,7 +52,7 @@ def _create_spec(path: Path, tree: Tree) -> Loaded:
             file.write(text)
     except OSError as error:
         raise UserError(_unwritable(path, error)) from None
-    return load_spec(parse_spec(text, str(path)))
+    return load_spec(with_defaults(parse_spec(text, str(path))))
 
 
 def _change_spec(path: Path, base: bytes, tree: Tree) -> Loaded:
@@ -60,7 +61,7 @@ def _change_spec(path: Path, base: bytes, tree: Tree) -> Loaded:
     Raises ``UserError`` where that cannot be done, and ``ConflictError`` where the file is no longer what it was.
     """
     text = edit_text(base.decode("utf-8-sig"), tree, str(path))
-    loaded = load_spec(parse_spec(text, str(path)))
+    loaded = load_spec(with_defaults(parse_spec(text, str(path))))
     if path.read_bytes() != base:
         raise ConflictError(Problem(str(path), "changed while this ran", "run it again", "conflict"))
     temporary = path.with_name(f".{path.name}.new")
@@ -96,6 +97,7 @@ def create_feature(renderer: Renderer, source: Source, folder: Path, today: str 
     fault, or the folder is not empty or cannot be written; then nothing is there that was not there before.
     """
     check_empty(folder)
+    source = with_defaults(source, folder / _INNER / SPEC_NAME)  # where it will be read from then on
     bundle = render_bundle(renderer, load_spec(source), today)
     _check_documents(source, bundle.loaded)
     plan = plan_bundle(bundle.loaded.spec, date.fromisoformat(today) if today else None)

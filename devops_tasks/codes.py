@@ -23,6 +23,8 @@ CODES: dict[str, Code] = {
              "system forbids it.", "Name another file, or give yourself the right to read it."),
         Code("too-large", "Files", "More than a spec can have: 1 MB, 50,000 values (an alias counts as all that it "
              "stands for) or 40 levels; or a file of a bundle has more than 20 MB.", "Shorten it."),
+        Code("extends", "Files", "Files of defaults extend each other in a circle, or more than ten stand one above "
+             "the other.", "Take one of the `extends` out."),
         Code("not-utf8", "Files", "A text in UTF-16, UTF-32 or an older encoding. The place is that of the first byte "
              "that is no UTF-8.", "Save the file as UTF-8."),
         Code("binary", "Files", "No text at all: an image, an archive, a program.", "Name the file of a spec."),

@@ -16,9 +16,10 @@ from devops_tasks.errors import ConflictError, Problem, UserError
 from devops_tasks.lock import Lock, digest
 from devops_tasks.merge import UNSETTLED, WRITES, Change, Past, Resolve, plan_changes
 from devops_tasks.plan import Plan, plan_bundle
+from devops_tasks.reading import nearest_above
 from devops_tasks.render import DOCUMENT, Files, Renderer
-from devops_tasks.runs import Options, Report, remember
-from devops_tasks.specfile import Loaded, load_spec, override, read_spec
+from devops_tasks.runs import DEFAULTS, Options, Report, remember
+from devops_tasks.specfile import Loaded, Source, load_spec, override, read_spec
 
 _CITED = 60
 """How many letters of each side a conflict is told with."""
@@ -154,12 +155,23 @@ def _quoted(text: str) -> str:
     return f'"{first[:_CITED]}{"..." if len(first) > _CITED else ""}"' if first else "nothing"
 
 
+def with_defaults(source: Source, at: Path | None = None) -> Source:
+    """Lay a spec over the defaults that it extends, or that were found above it; ``at`` says where it will stand."""
+    at = at or Path(source.where)
+    near = "" if at.name == DEFAULTS else nearest_above(at, DEFAULTS)
+    if not near and not (isinstance(source.tree, dict) and "extends" in source.tree):
+        return source
+    from devops_tasks.inherit import inherit  # which most specs do not need
+
+    return inherit(source, near, at)
+
+
 def generate_each(renderer: Renderer, specs: Sequence[Path], options: Options) -> Iterator[Report | UserError]:
     """Make the bundle of each spec in turn; a bad spec fails alone, so its error is given and not raised."""
     taken: set[Path] = set()
     for spec in specs:
         try:
-            loaded = load_spec(override(read_spec(spec), options.assignments))
+            loaded = load_spec(with_defaults(override(read_spec(spec), options.assignments)))
             folder = folder_of(loaded, options.output, several=len(specs) > 1)
             _refuse_taken(folder, spec, taken)
             taken.add(folder)
@@ -167,7 +179,7 @@ def generate_each(renderer: Renderer, specs: Sequence[Path], options: Options) -
         except UserError as error:
             yield error
         else:
-            remember(specs, options, report)
+            remember(specs, options, report, loaded.source.layers)
             yield report
 
 

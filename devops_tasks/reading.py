@@ -35,6 +35,34 @@ def read_text(path: Path, most: int) -> str:
         raise UserError(Problem(str(path), "no text in UTF-8", "save it as UTF-8", "not-utf8")) from None
 
 
+def nearest_above(path: Path, name: str) -> str:
+    """Find the nearest file of a name in the folder of another file or above it; empty where there is none.
+
+    The search ends at the root of a Git repository. It ends before a folder such as /tmp, in which everybody may write.
+    """
+    try:
+        folder = os.path.realpath(os.path.dirname(path))  # noqa: PTH120 - as strings, in a tenth of the time
+        while not _is_shared(folder):
+            found = f"{folder.rstrip('/')}/{name}"
+            if os.path.lexists(found):
+                return found if path.is_absolute() else os.path.relpath(found)
+            above = os.path.dirname(folder)  # noqa: PTH120
+            if above == folder or os.path.lexists(f"{folder}/.git"):
+                break
+            folder = above
+    except (OSError, ValueError):  # reading the file itself will tell
+        pass
+    return ""
+
+
+def _is_shared(folder: str) -> bool:
+    everybody = stat.S_ISVTX | stat.S_IWOTH
+    try:
+        return os.stat(folder).st_mode & everybody == everybody  # noqa: PTH116
+    except FileNotFoundError:  # it is yet to be made
+        return False
+
+
 def reason(error: OSError | ValueError) -> str:
     """Say in the words of the system why something could not be done."""
     told = error.strerror if isinstance(error, OSError) else None

@@ -7,7 +7,7 @@ every file in the folder. Lives here: naming a run after all of that. Must not: 
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +17,10 @@ from devops_tasks.cache import cache_folder, cache_key, read_cached, write_cache
 from devops_tasks.disk import check_folder, is_unfinished, read_files
 from devops_tasks.errors import UserError
 from devops_tasks.merge import QUIET, Change, Resolve
-from devops_tasks.reading import read_regular
+from devops_tasks.reading import nearest_above, read_regular
+
+DEFAULTS = ".devops-tasks.yaml"
+"""The file of defaults that specs below its folder take without naming it."""
 
 _MOST_BYTES = 1_000_000
 """Of a spec; a larger one is read by the run itself."""
@@ -56,18 +59,30 @@ def recall(specs: Sequence[Path], options: Options) -> Report | None:
     kept = read_cached(cache, key) if cache and key else None
     if kept is None:
         return None
-    changes = [Change(path, action, None, None, note) for path, action, note in json.loads(kept)]
+    layers, rows = json.loads(kept)
+    if dict(_digests(layers)) != layers:
+        return None
+    changes = [Change(path, action, None, None, note) for path, action, note in rows]
     return Report(str(_folder(specs, options)), changes)
 
 
-def remember(specs: Sequence[Path], options: Options, report: Report) -> None:
-    """Keep what a run found, where it found nothing to do."""
+def remember(specs: Sequence[Path], options: Options, report: Report, layers: Iterable[str] = ()) -> None:
+    """Keep what a run found, where it found nothing to do, with the files of defaults that took part in it."""
     if report.differs or any(change.conflicts for change in report.changes):
         return
     cache, key = _place(specs, options)
     if cache and key:
         rows = [(change.path, change.action, change.note) for change in report.changes]
-        write_cached(cache, key, json.dumps(rows).encode())
+        write_cached(cache, key, json.dumps([dict(_digests(layers)), rows]).encode())
+
+
+def _digests(layers: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Name what is in each file of defaults; the spec alone does not tell which they are."""
+    for layer in layers:
+        try:
+            yield layer, locks.digest(read_regular(layer, _MOST_BYTES))
+        except (UserError, OSError):
+            yield layer, ""
 
 
 def _folder(specs: Sequence[Path], options: Options) -> Path:
@@ -87,7 +102,8 @@ def _place(specs: Sequence[Path], options: Options) -> tuple[Path | None, str]:
         found = dict(_found(_folder(specs, options)))
     except (UserError, OSError):
         return None, ""
-    asked = json.dumps([str(Path.cwd()), str(specs[0]), *map(str, options)])
+    near = nearest_above(specs[0], DEFAULTS)  # one that is new there is nearer than one that took part
+    asked = json.dumps([str(Path.cwd()), str(specs[0]), near, *map(str, options)])
     parts = (part for row in found.items() for part in row)
     return cache, cache_key("run", *_program(), asked, spec, *parts) if found else ""
 

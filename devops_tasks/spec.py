@@ -126,12 +126,14 @@ LABEL_NAME = matching("label name", "a label's name: letters, digits and '_'", r
 URL_PATH = matching("path", "a path such as /healthz", r"/[A-Za-z0-9._~/-]*", 200)
 FILE_PATH = matching("path", "an absolute path such as /tmp", r"(/[A-Za-z0-9._-]+)+", 200)
 _NO_LINK = rf"<>\ufeff{CONTROL}\t\n"
+_RELATIVE = rf"(?![A-Za-z][A-Za-z0-9+.-]*:)[^{SPACE}/\\{_NO_LINK}]([^\\{_NO_LINK}]*[^{SPACE}\\{_NO_LINK}])?"
 DOCUMENT = matching(
     "document",
     "a relative path such as ../requirements.md, or a URL",
-    rf"https?://[^{SPACE}{_NO_LINK}]+|(?![A-Za-z][A-Za-z0-9+.-]*:)[^{SPACE}/\\{_NO_LINK}]([^\\{_NO_LINK}]*[^{SPACE}\\{_NO_LINK}])?",
+    rf"https?://[^{SPACE}{_NO_LINK}]+|{_RELATIVE}",
     400,
 )
+EXTENDS = matching("path", "a relative path such as ../platform-defaults.yaml, or none", _RELATIVE, 400)
 URL = matching(
     "url", "a URL such as https://example.com/dashboards", r"https?://[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]+", 500
 )
@@ -805,7 +807,9 @@ class Spec(Record):
     links: Links = key(nested(Links), "Where related pages are", default={})
     review: Review = key(nested(Review), "When the document was and will be reviewed", default={})
     document: Document = key(nested(Document), "How the document is written", default={})
-    extends: dict[str, str] | None = key(_LATER, "Organisation defaults", later=True)
+    extends: str | None = key(EXTENDS, "The file of defaults that this one is laid over, relative to it. A spec that "
+                              "names none takes the nearest .devops-tasks.yaml in its own folder or above; the word "
+                              "none takes nothing", example="../platform-defaults.yaml")  # fmt: skip
     policy: dict[str, str] | None = key(_LATER, "What a spec must or must not say", later=True)
     pack: dict[str, str] | None = key(_LATER, "A template pack", later=True)
 

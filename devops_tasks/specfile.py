@@ -77,6 +77,8 @@ class Source(NamedTuple):
     places: dict[KeyPath, Place]
     problems: tuple[Problem, ...] = ()
     """What is wrong with the text, and leaves a tree all the same: there ``UNREAD`` stands in its place."""
+    layers: tuple[str, ...] = ()
+    """The files of defaults below the text, the nearest first."""
 
 
 class Loaded(NamedTuple):

@@ -700,6 +700,8 @@ def unreadable(line: str) -> Errors:
     return [("unreadable", line)]
 
 
+CIRCLE = "spec.yaml -> a.yaml -> b.yaml -> a.yaml"
+
 FILES: dict[str, Case] = {
     # The spec's file
     "no file": Case(lambda: None, GENERATE, unreadable(f"spec.yaml: {NO_FILE}")),
@@ -735,6 +737,16 @@ FILES: dict[str, Case] = {
         lambda: None,
         ["generate", "/dev/zero", "-o", "out"],
         unreadable("/dev/zero: is a pipe or a device, not a file (name a file)"),
+    ),
+    "defaults that extend each other": Case(
+        after(file("a.yaml", "extends: b.yaml\n"), file("b.yaml", "extends: a.yaml\n")),
+        [*GENERATE, "--set", "extends=a.yaml"],
+        [
+            (
+                "extends",
+                f"b.yaml:1:1: extends: the defaults go round in a circle: {CIRCLE} (take one of the extends out)",
+            )
+        ],
     ),
     "50 MB": Case(large, GENERATE, [("too-large", "spec.yaml: larger than 1000000 bytes (name another file)")]),
     "UTF-16": Case(

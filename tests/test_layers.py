@@ -32,6 +32,7 @@ ROOMS = (
     "filters",
     "spectext",
     "specfile",
+    "inherit",
     "specedit",
     "importer",
     "experiment",
@@ -62,7 +63,20 @@ SIDE_DOORS = {
 }
 
 FILES = frozenset(
-    {"reading", "specfile", "cache", "render", "disk", "runs", "generate", "judge", "bootstrap", "wizard", "progress"}
+    {
+        "reading",
+        "specfile",
+        "inherit",
+        "cache",
+        "render",
+        "disk",
+        "runs",
+        "generate",
+        "judge",
+        "bootstrap",
+        "wizard",
+        "progress",
+    }
     | {"cli"}
 )
 NOBODY: frozenset[str] = frozenset()

@@ -114,6 +114,40 @@ def test_whatever_changed_is_looked_at_again(change: Callable[[], object]) -> No
     assert recall([Path("spec.yaml")], ASKED) is None
 
 
+@pytest.fixture
+def inheriting(folder: Path) -> Path:
+    """The same folder, whose spec names a file of defaults that extends another."""
+    spec = Path("spec.yaml")
+    spec.write_text(spec.read_text("utf-8") + "extends: ours.yaml\n", "utf-8")
+    Path("ours.yaml").write_text("extends: theirs.yaml\n", "utf-8")
+    Path("theirs.yaml").write_text("sprint: {capacity: 30}\n", "utf-8")
+    run()
+    return folder
+
+
+@pytest.mark.usefixtures("inheriting")
+@pytest.mark.parametrize("name", ["ours.yaml", "theirs.yaml"])
+@pytest.mark.parametrize("change", [append, lambda path: Path(path).unlink()], ids=["changed", "gone"])
+def test_a_file_of_defaults_that_changed_is_looked_at_again(name: str, change: Callable[[str], object]) -> None:
+    run()
+    assert recall([Path("spec.yaml")], ASKED) is not None
+    change(name)
+    assert recall([Path("spec.yaml")], ASKED) is None
+
+
+@pytest.mark.parametrize("place", [".", ".."])
+def test_a_file_of_defaults_that_appears_above_the_spec_is_looked_at(folder: Path, place: str) -> None:
+    run()
+    assert recall([Path("spec.yaml")], ASKED) is not None
+    Path(place, ".devops-tasks.yaml").write_text("sprint: {capacity: 30}\n", "utf-8")
+    assert recall([Path("spec.yaml")], ASKED) is None
+    assert {change.action for change in run().changes} & {"update", "merge"}
+    run()
+    assert recall([Path("spec.yaml")], ASKED) is not None
+    Path(place, ".devops-tasks.yaml").rename(folder / "aside.yaml")
+    assert recall([Path("spec.yaml")], ASKED) is None
+
+
 OTHERS = {
     "a value": ASKED._replace(assignments=("feature.team=search",)),
     "a date": ASKED._replace(today="2026-12-01"),

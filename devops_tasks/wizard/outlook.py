@@ -11,7 +11,7 @@ from textwrap import wrap
 from devops_tasks.checks.verdict import Bundle, judge_bundle, severity
 from devops_tasks.errors import UserError
 from devops_tasks.fields import Tree
-from devops_tasks.generate import plan_folder
+from devops_tasks.generate import plan_folder, with_defaults
 from devops_tasks.judge import exists_in, find_shell
 from devops_tasks.merge import Change
 from devops_tasks.plan import Plan, plan_bundle
@@ -38,6 +38,10 @@ def looking_at(renderer: Renderer, file: Path, today: str) -> Look:
 
 
 def _look(renderer: Renderer, source: Source, today: str) -> Outlook:
+    try:
+        source = with_defaults(source)
+    except UserError as error:
+        return Outlook(tuple(str(problem) for problem in error.problems))
     faults = load_faults(source.tree)
     if faults:
         return Outlook(tuple(f"still wrong: {problem._replace(where='', line=0)}" for problem in faults))
