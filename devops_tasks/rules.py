@@ -167,12 +167,14 @@ def _aim(scaling: Autoscaling | None, name: str, path: KeyPath) -> Faults:
         yield Fault(path, what, "Kubernetes takes whole percents only", "out-of-range")
 
 
-def _image(_spec: Spec, service: Service, path: KeyPath) -> Faults:
-    name, _, digest = (service.image or "@").partition("@")
-    tag = name.rpartition("/")[2].partition(":")[2]
-    if service.image and not digest and tag in {"", "latest"}:
-        what = f"{service.image} names no version, so nobody could say what runs or roll back to it"
-        yield Fault((*path, "image"), what, "add a tag or a digest", "no-version")
+def _image(_spec: Spec, holder: Service | Database, path: KeyPath) -> Faults:
+    yield from _version(holder.image, (*path, "image"))
+
+
+def _version(image: str | None, path: KeyPath) -> Faults:
+    if image and "@" not in image and image[len(repository(image)) :] in {"", ":latest"}:
+        what = f"{image} names no version, so nobody could say what runs or roll back to it"
+        yield Fault(path, what, "add a tag or a digest", "no-version")
 
 
 def repository(image: str) -> str:
@@ -211,6 +213,19 @@ def _build(spec: Spec, index: int, seen: dict[str, int]) -> Faults:
         what = f"{name} is pushed to {host}, and the pipeline logs in to {other}"
         yield Fault(path, what, "build the images of one registry", "contradiction")
     seen.setdefault(name, index)
+
+
+def _tools(_spec: Spec, database: Database, path: KeyPath) -> Faults:
+    if database.image and database.hosting == "managed":
+        what = "a managed database is backed up by its service, and no job would run this image"
+        yield Fault((*path, "image"), what, "leave it out", "contradiction")
+
+
+def _uploads(spec: Spec) -> Faults:
+    yield from _version(spec.backup.aws_cli, ("backup", "aws_cli"))
+    if spec.backup.aws_cli and all(database.hosting == "managed" for database in spec.databases):
+        what = "no database is in the cluster, so no job would run this image"
+        yield Fault(("backup", "aws_cli"), what, "leave it out", "contradiction")
 
 
 def _writable(_spec: Spec, service: Service, path: KeyPath) -> Faults:
@@ -676,6 +691,7 @@ RULES: tuple[Callable[[Spec], Faults], ...] = (
     _names,
     _namespaces,
     _builds,
+    _uploads,
     _steps,
     _whole_percent,
     _routing,
@@ -710,7 +726,7 @@ ITEM_RULES: dict[tuple[str, ...], tuple[Callable[[Spec, Any, KeyPath], Faults], 
         _feasible,
         _judged,
     ),
-    ("databases",): (_sizes, _backup, _bucket, _aws_backup),
+    ("databases",): (_image, _tools, _sizes, _backup, _bucket, _aws_backup),
     ("caches",): (_cache_sizes,),
     ("rollback", "criteria"): (_criterion, *_ROW_RULES),
     ("alerts",): (_alert, _query, *_ROW_RULES),

@@ -440,6 +440,8 @@ class Database(Record):
     name: str = key(NAME, "The database's name", required=True, example="reports-db")
     engine: str = key(choice("postgresql"), "The database engine", default="postgresql")
     version: str = key(VERSION, "The engine's version", default="16")
+    image: str | None = key(IMAGE, "The image of its tools with its digest, which the jobs of its backups run",
+                            undecided=True, example="registry.example.com/mirror/postgres:16")  # fmt: skip
     hosting: str = key(choice("managed", "in-cluster"), "Who runs it", default="managed")
     namespace: str | None = key(NAMESPACE, "Its pods' namespace, where it is not ours", example="data")
     selector: dict[str, str] | None = key(entries(LABEL_KEY, LABEL),
@@ -658,6 +660,8 @@ class Backups(Record):
     configuration: ConfigurationBackup = key(nested(ConfigurationBackup), "How configuration is kept", default={})
     logs: LogsBackup = key(nested(LogsBackup), "How logs are kept", default={})
     metrics: MetricsBackup = key(nested(MetricsBackup), "How metrics are kept", default={})
+    aws_cli: str | None = key(IMAGE, "The image of the AWS CLI with its digest, by which backups reach the bucket",
+                              undecided=True, example="registry.example.com/mirror/aws-cli:2.17.0")  # fmt: skip
 
 
 class Rightsizing(Record):

@@ -193,6 +193,7 @@ def twins(seed: int, *, rich: bool = False) -> tuple[Keys, Keys]:
         if seed % _INGRESS == 1:
             _route_by_ingress(draft, spec)
         spec["services"] = [service | _build(draft, service) for service in spec["services"]]
+        _pin_backups(draft, spec)
     return specs
 
 
@@ -223,6 +224,19 @@ def _build(draft: Draft, service: Keys) -> Keys:
     word = draft.values.word
     build = {"context": f"{word()}/{word()}", "dockerfile": word(), "test": [word(), word()]}
     return draft.often(_SELDOM, {"build": build})
+
+
+def _pin_backups(draft: Draft, spec: Keys) -> None:
+    """Choose the images of backup jobs, where a database has them."""
+    inside = [database for database in spec["databases"] if "hosting" in database]
+    for database in inside:
+        database.update(draft.often(_SELDOM, {"image": _image(draft)}))
+    if inside:
+        spec.setdefault("backup", {}).update(draft.often(_SELDOM, {"aws_cli": _image(draft)}))
+
+
+def _image(draft: Draft) -> str:
+    return f"registry.example.com/{draft.values.word()}:{draft.values.word()}"
 
 
 def _spec(draft: Draft) -> Keys:

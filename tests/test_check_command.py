@@ -627,6 +627,7 @@ SAMPLES = {
     "baseline": "10",
     "eligible_per_day": "4000",
     "image": "registry.example.com/x:1.0.0",
+    "aws_cli": "registry.example.com/aws-cli:2.0.0",
     "requests_per_second": "50",
     "cidr": "10.20.0.0/24",
     "host": "h.example.com",

@@ -215,6 +215,33 @@ def test_each_day_a_job_proves_the_newest_backup_in_the_time_that_is_allowed() -
     assert "stale_seconds=21900 restore_seconds=3600" in files["disaster-recovery/verify-backup.sh"]
 
 
+PINNED = {
+    name: f"registry.example.com/mirror/{name}:1@sha256:{digit * 64}" for name, digit in (("pg", "1"), ("aws", "2"))
+}
+
+
+def images(files: Files, path: str) -> set[str]:
+    pods = (item["spec"]["jobTemplate"]["spec"]["template"]["spec"] for item in yaml.safe_load_all(files[path])
+            if item["kind"] == "CronJob")  # fmt: skip
+    return {each["image"] for pod in pods for each in [*pod["containers"], *pod["initContainers"]]}
+
+
+@pytest.mark.parametrize("path", ["disaster-recovery/backup.yml", "disaster-recovery/backup-verification.yml"])
+def test_jobs_of_backups_run_the_images_that_are_decided_and_need_no_exemption_then(path: str) -> None:
+    undecided = bundle(IN_CLUSTER)
+    assert images(undecided, path) == {"docker.io/library/postgres:15", "docker.io/amazon/aws-cli:2.17.0"}
+    assert "CKV_K8S_43" in undecided[path]
+    step = "Pin the images that the jobs of backups run: docker.io/library/postgres:15 (digest to be decided), "
+    assert step in undecided["tasks.md"]
+    half = bundle(IN_CLUSTER.replace('"15"', f'"15"\n    image: "{PINNED["pg"]}"'))
+    assert "# The digest is undecided of docker.io/amazon/aws-cli:2.17.0\n" in half[path]
+    whole = bundle(IN_CLUSTER.replace('"15"', f'"15"\n    image: "{PINNED["pg"]}"')
+                   + f'backup: {{aws_cli: "{PINNED["aws"]}"}}\n')  # fmt: skip
+    assert images(whole, path) == set(PINNED.values())
+    assert "CKV_K8S_43" not in whole[path]
+    assert "Pin the images" not in whole["tasks.md"]
+
+
 def test_an_undecided_bucket_is_one_that_the_script_refuses() -> None:
     files = bundle(BOTH)
     pod = next(yaml.safe_load_all(files["disaster-recovery/backup.yml"]))["spec"]["jobTemplate"]["spec"]["template"]

@@ -55,6 +55,22 @@ CONTRADICTIONS = {
         "services: [{name: a, image: 'x.io/a:1', build: a}, {name: b, image: 'team/b:2', build: b}]",
         "services[1].build: team/b is pushed to docker.io, and the pipeline logs in to x.io",
     ),
+    "an image for the jobs of a managed database": (
+        "databases: [{name: d, image: 'postgres:16'}]",
+        "databases[0].image: a managed database is backed up by its service, and no job would run this image",
+    ),
+    "an image of backups without a version": (
+        "databases: [{name: d, hosting: in-cluster, image: postgres}]",
+        "databases[0].image: postgres names no version, so nobody could say what runs or roll back to it",
+    ),
+    "an uploader without a version": (
+        "databases: [{name: d, hosting: in-cluster}]\nbackup: {aws_cli: 'x.io:5000/aws-cli:latest'}",
+        "backup.aws_cli: x.io:5000/aws-cli:latest names no version",
+    ),
+    "an uploader where nothing is uploaded": (
+        "backup: {aws_cli: 'aws-cli:2'}",
+        "backup.aws_cli: no database is in the cluster, so no job would run this image",
+    ),
     "a need that is not there": (
         SERVICE + "needs: [saved-reports-dbb]",
         "services[0].needs[0]: saved-reports-dbb is no database, cache, queue or external service of this spec",

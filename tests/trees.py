@@ -59,6 +59,7 @@ _KEPT: dict[str, Tree] = {
     "services[].needs": MISSING,
     "services[].secrets": MISSING,
     "tasks[].skip": MISSING,
+    "databases[].image": MISSING,
     "databases[].selector": {"app": "store"},
     "caches[].selector": {"app": "store"},
     "caches[].staging.class": "cache.t3.micro",
@@ -98,6 +99,7 @@ def query(text: str) -> str:
 
 def _in_cluster(database: dict[str, Tree]) -> dict[str, Tree]:
     inside = {"name": "shop-archive", "hosting": "in-cluster", "namespace": "data", "selector": {"app": "archive"}}
+    inside["image"] = "registry.example.com/mirror/postgres:16"
     return {**database, **inside}
 
 

@@ -41,6 +41,7 @@ _PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     (r"databases\[\d+\]\.selector", (_DOCUMENT, _POLICIES, r"disaster-recovery/backup\.yml")),
     (r"caches\[\d+\]\.selector", (_DOCUMENT, _POLICIES)),
+    (r"databases\[\d+\]\.image|backup\.aws_cli", (_DOCUMENT, r"disaster-recovery/backup(?:-verification)?\.yml")),
     (r"databases\[\d+\]\.backup\.to", (_DOCUMENT, r"disaster-recovery/.*", _VERIFICATION)),
     (r"platform\.load_balancer\.cidr", (_DOCUMENT, _POLICIES)),
     (r"platform\.gateway", (_DOCUMENT, _POLICIES, _TRAFFIC)),
@@ -63,6 +64,7 @@ A test decides every key of several specs, one after the other, and compares the
 _MARK = re.compile(r"(?<!\*)\bundecided\b(?!\*)|to be decided", re.IGNORECASE)
 _QUEUE = re.compile(r"queues\[\d+\]\.(?:topic|group)")
 _ADDRESSES = {"monitoring.runbooks": "undecided.invalid/runbooks/", "monitoring.dashboards": "undecided.invalid/d/"}
+_TOOLS = re.compile(r"databases\[(\d+)\]\.image")
 _BUCKET = re.compile(r"databases\[(\d+)\]\.backup\.to")
 
 _LITERAL = re.compile(r"\bundecided\.invalid\b")
@@ -91,6 +93,10 @@ def _own_marks(key: str, plan: Plan) -> tuple[str, ...]:
     if bucket:
         name = plan["databases"][int(bucket[1])]["name"]
         return (f"s3://undecided.invalid/{name}", "bucket for dumps to be decided")
+    tools = _TOOLS.fullmatch(key)
+    if tools or key == "backup.aws_cli":
+        image = plan["databases"][int(tools[1])]["image"] if tools else plan["recovery"]["aws_cli"]
+        return (f"image: {image}\n", f"{image} (digest to be decided)")
     if _QUEUE.fullmatch(key):
         return ('="undecided"', f"{key.rpartition('.')[2]} to be decided")
     return (_ADDRESSES.get(key, ""),)

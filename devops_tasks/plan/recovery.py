@@ -20,7 +20,6 @@ from devops_tasks.units import Duration
 CRONJOB = "cronjob"
 AWS_BACKUP = "aws-backup"
 
-_AWS_CLI = "docker.io/amazon/aws-cli:2.17.0"
 _DAY_SECONDS = 86400
 _HOUR_SECONDS = 3600
 _VERIFY_CRON = "30 4 * * *"
@@ -112,6 +111,7 @@ class PlannedDatabase(TypedDict):
     host_decided: bool
     port: int
     image: str
+    unpinned: list[str]
     services: list[str]
     deployments: list[str]
     migrations: list[str]
@@ -180,7 +180,7 @@ def plan_recovery(spec: Spec) -> Plan:
             "role": undecided.NAME,
             "sql": [database for database in databases if database["tuned_by"] == "database/tuning.sql"],
             "groups": [database for database in databases if database["tuned_by"] == "database/parameter-group.yml"],
-            "aws_cli": _AWS_CLI,
+            "aws_cli": spec.backup.aws_cli or undecided.AWS_CLI,
             "verify_cron": _VERIFY_CRON,
             "verify_aws_cron": _VERIFY_AWS_CRON,
             "late_seconds": _LATE_SECONDS,
@@ -214,7 +214,8 @@ def _database(spec: Spec, database: Database) -> PlannedDatabase:
         "host": database.host or undecided.HOST,
         "host_decided": database.host is not None,
         "port": database.port,
-        "image": f"docker.io/library/postgres:{database.version}",
+        "image": database.image or undecided.tools(database),
+        "unpinned": undecided.unpinned(spec, database),
         "services": [service.name for service in users],
         "deployments": [name for service in planned for name in service["deployments"]],
         "migrations": [service["migration"]["name"] for service in planned if service["migration"]],

@@ -8,6 +8,7 @@ from posixpath import normpath
 from typing import NamedTuple, TypedDict
 
 from devops_tasks.defaults import TASK_IDS
+from devops_tasks.plan.undecided import unpinned
 from devops_tasks.rules import repository
 from devops_tasks.spec import Cache, Database, DatabaseSize, Service, Spec, Task
 
@@ -289,6 +290,7 @@ def _recovery(spec: Spec) -> Draft:
         *_backup_steps(spec),
         "Keep every change of configuration in Git, and rehearse restoring it",
         "Walk through the disaster recovery runbook with whoever is on call",
+        *_image_steps(spec),
         *("Test restoring the newest backup into an empty database" for _ in spec.databases[:1]),
     )
     return Draft(
@@ -302,6 +304,13 @@ def _backup_steps(spec: Spec) -> Iterator[str]:
         often = f"every {backup.every.words}, kept for {backup.keep.words}; bucket for dumps {backup.to or UNKNOWN}"
         yield f"Configure automated backups of {database.name} ({often})"
         yield f"Set up cross-region replication of the backups of {database.name} ({backup.replicate_to or UNKNOWN})"
+
+
+def _image_steps(spec: Spec) -> Iterator[str]:
+    images = dict.fromkeys(image for database in spec.databases for image in unpinned(spec, database))
+    if images:
+        listed = ", ".join(f"{image} (digest {UNKNOWN})" for image in images)
+        yield f"Pin the images that the jobs of backups run: {listed}"
 
 
 def _compliance(spec: Spec) -> Draft:

@@ -6,9 +6,11 @@ from typing import Any, TypedDict
 
 from devops_tasks.errors import KeyPath, key_text
 from devops_tasks.fields import Field, Listing, Nested, Record, Shape, attribute
-from devops_tasks.spec import MetricsBackup, Spec
+from devops_tasks.spec import Database, MetricsBackup, Spec
 from devops_tasks.units import Duration
 
+AWS_CLI = "docker.io/amazon/aws-cli:2.17.0"
+"""What reaches the bucket of backups where no image is decided; its digest is."""
 HOST = "undecided.invalid"
 NAME = "undecided"
 URL = "https://undecided.invalid"
@@ -24,6 +26,17 @@ class Undecided(TypedDict):
 def image(service: str) -> str:
     """Name the image that stands for an undecided one; the host exists nowhere, so nothing can be pulled by mistake."""
     return f"{HOST}/{service}:undecided"
+
+
+def tools(database: Database) -> str:
+    """Name the image of a database's tools where none is decided."""
+    return f"docker.io/library/postgres:{database.version}"
+
+
+def unpinned(spec: Spec, database: Database) -> list[str]:
+    """List the images without a digest that the jobs of a database's backups run; a managed one has no job."""
+    images = (database.image or tools(database), spec.backup.aws_cli or AWS_CLI)
+    return [image for image in images if "@" not in image and database.hosting == "in-cluster"]
 
 
 def plan_undecided(spec: Spec) -> list[Undecided]:
@@ -92,6 +105,8 @@ _MOOT: dict[str, Callable[[Spec, Any], bool]] = {
     "platform.secret_store": lambda spec, platform: (
         platform.secrets != "external-secrets" or not any(service.secrets for service in spec.services)
     ),
+    "databases.*.image": lambda _, database: database.hosting == "managed",
+    "backup.aws_cli": lambda spec, _: all(database.hosting == "managed" for database in spec.databases),
     "backup.metrics.store": _metrics_kept,
     "cost.notify": lambda _, cost: cost.budget is None,
     "contacts.webhook": lambda _, contacts: contacts.pager != "webhook",
