@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,22 +11,10 @@ from tests.bundles import example
 from tests.cluster import Machine, machine
 from tests.test_delivery import Prometheus, serving
 from tests.tools import ROOT
+from tests.transcripts import shows, transcript
 
 PAGE = ROOT / "docs/how-to/roll-back.md"
-BLOCK = re.compile(r"(<!-- transcript: ([a-z ]+) -->\n)(?:\n```console\n.*?\n```\n)?", re.DOTALL)
 SERVICE = "feature-api"
-
-
-def transcript(shop: Machine, command: str, code: int, **environment: str) -> str:
-    """Run a script as a shell would, and write down what stands on the terminal afterwards."""
-    (shop.folder / "not-answering").touch()
-    done = subprocess.run(
-        ["/bin/bash", "-c", command], env={**shop.environment, **environment}, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=shop.folder, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == code, done.stdout
-    said = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-12-08T14:03:21Z", done.stdout)
-    return f"\n```console\n$ {command}\n{said.rstrip()}\n```\n"
 
 
 def dry_run(shop: Machine) -> str:
@@ -75,13 +61,8 @@ SCENES: dict[str, Callable[[Machine], str]] = {
 
 @pytest.mark.real
 def test_the_page_shows_what_the_scripts_print(tmp_path: Path, *, update_golden: bool) -> None:
-    told = PAGE.read_text("utf-8")
-    found = {name: play(tmp_path / name.replace(" ", "-"), scene) for name, scene in SCENES.items()}
-    assert [match[2] for match in BLOCK.finditer(told)] == list(found)
-    wanted = BLOCK.sub(lambda match: match[1] + found[match[2]], told)
-    if update_golden:
-        PAGE.write_text(wanted, "utf-8")
-    assert PAGE.read_text("utf-8") == wanted, "run `make golden` and review the diff"
+    shows(PAGE, {name: play(tmp_path / name.replace(" ", "-"), scene) for name, scene in SCENES.items()},
+          update=update_golden)  # fmt: skip
 
 
 def play(folder: Path, scene: Callable[[Machine], str]) -> str:

@@ -130,10 +130,10 @@ if [[ "${verify_only}" == false ]]; then
     [[ -z "${names}" ]] || mapfile -t jobs <<<"${names}"
 fi
 
-log "${DB_NAME} on ${DB_HOST} will be as it was at ${taken_at}; everything written since is lost"
 if [[ "${verify_only}" == true ]]; then
-    log "only into ${fresh}, which is dropped again"
+    log "${DB_NAME} as it was at ${taken_at} goes into ${fresh} on ${DB_HOST}, which is dropped again"
 else
+    log "${DB_NAME} on ${DB_HOST} will be as it was at ${taken_at}; everything written since is lost"
     log "stops in ${NAMESPACE} of ${KUBE_CONTEXT}, each with its pods: ${running[*]:-nothing}; the present data stays as ${kept}"
     [[ -n "${running[*]}" || -z "${deployments[*]}" ]] ||
         log "warning: nothing runs; if an earlier restore was cut off, first run the commands that it printed"
