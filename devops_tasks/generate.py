@@ -11,10 +11,18 @@ from typing import NamedTuple
 
 from devops_tasks import __version__
 from devops_tasks.checks import check_bundle
-from devops_tasks.disk import check_folder, finish_run, read_files, read_past, refuse_unfinished, write_changes
+from devops_tasks.disk import (
+    check_folder,
+    finish_run,
+    read_bundle,
+    read_files,
+    read_past,
+    refuse_unfinished,
+    write_changes,
+)
 from devops_tasks.errors import ConflictError, Problem, UserError
 from devops_tasks.lock import Lock, digest
-from devops_tasks.merge import UNSETTLED, WRITES, Change, Past, Resolve, plan_changes
+from devops_tasks.merge import UNSETTLED, WRITES, Change, Past, Resolve, orphans_of, plan_changes
 from devops_tasks.plan import Plan, plan_bundle
 from devops_tasks.reading import nearest_above
 from devops_tasks.render import DOCUMENT, Files, Renderer
@@ -26,11 +34,15 @@ _CITED = 60
 
 
 class Bundle(NamedTuple):
-    """A bundle in memory, and the spec that it was made from."""
+    """A bundle in memory, and the spec that it was made from.
+
+    ``orphans`` are the texts of last time of edited files that the spec no longer makes.
+    """
 
     loaded: Loaded
     files: Files
     today: str
+    orphans: Mapping[str, str] = {}
 
 
 def render_bundle(renderer: Renderer, loaded: Loaded, today: str = "") -> Bundle:
@@ -84,6 +96,8 @@ def _planned(renderer: Renderer, loaded: Loaded, today: str, target: Target) -> 
     _refuse_spec(Path(loaded.source.where), folder, bundle.files)
     disk = read_files(folder, {**bundle.files, **(past.lock.files if past else {})})
     changes = plan_changes(disk, bundle.files, past, resolve)
+    if past:
+        bundle = bundle._replace(orphans=orphans_of(disk | _others(folder, past), bundle.files, past))
     edited = dict(_edited(bundle.files, changes))
     if edited:
         document = renderer.render_document(plan, bundle.files | edited, edited)
@@ -91,6 +105,12 @@ def _planned(renderer: Renderer, loaded: Loaded, today: str, target: Target) -> 
         again = [change for change in plan_changes(disk, document, past, resolve) if change.path == DOCUMENT]
         changes = sorted([change for change in changes if change.path != DOCUMENT] + again)
     return bundle, Report(str(folder), changes)
+
+
+def _others(folder: Path, past: Past) -> dict[str, bytes]:
+    """Read the orphans of last time, as far as they are files; what else became of them is the person's."""
+    found = read_bundle(folder, past.lock.orphans) if past.lock.orphans else {}
+    return {path: content for path, content in found.items() if isinstance(content, bytes)}
 
 
 def _edited(files: Files, changes: Iterable[Change]) -> Iterator[tuple[str, str]]:
@@ -129,8 +149,9 @@ def write_folder(bundle: Bundle, report: Report) -> Report:
     ]
     if problems:
         raise ConflictError(*problems)
-    lock = Lock(__version__, bundle.today, bundle.loaded.tree, _digests(bundle.files))
-    write_changes(Path(report.folder), report.changes, lock, bundle.files)
+    orphans = bundle.orphans
+    lock = Lock(__version__, bundle.today, bundle.loaded.tree, _digests(bundle.files), _digests(orphans))
+    write_changes(Path(report.folder), report.changes, lock, {**bundle.files, **orphans})
     return report
 
 

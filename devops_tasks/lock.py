@@ -23,12 +23,16 @@ _ENCODE = json.JSONEncoder(ensure_ascii=False).encode  # with an indent it would
 
 
 class Lock(NamedTuple):
-    """What the last run wrote: the complete spec, its date, and the digest of every file, by path."""
+    """What the last run wrote: the complete spec, its date, and the digest of every file, by path.
+
+    ``orphans`` are edited files that are no longer made: what was generated is remembered, in case they come back.
+    """
 
     version: str
     today: str
     spec: dict[str, Tree]
     files: dict[str, str]
+    orphans: Mapping[str, str] = {}
 
 
 def digest(content: bytes) -> str:
@@ -38,7 +42,10 @@ def digest(content: bytes) -> str:
 
 def lock_text(lock: Lock) -> str:
     """Print a lock, the same bytes for the same value; a line for each file and each key of a group."""
-    return _lines({"format": FORMAT, **lock._asdict()}, 1) + "\n"
+    values = lock._asdict()
+    if not lock.orphans:
+        del values["orphans"]
+    return _lines({"format": FORMAT, **values}, 1) + "\n"
 
 
 def _lines(value: Tree, depth: int) -> str:
@@ -56,7 +63,8 @@ def parse_lock(text: str, where: str) -> Lock:
         if int(content["format"]) != FORMAT:
             what = f"written in format {int(content['format'])}; this version reads {FORMAT}"
             raise UserError(Problem(where, what, "use the version that wrote it, or a newer one", "lock"))
-        lock = Lock(content["version"], content["today"], dict(content["spec"]), dict(content["files"]))
+        orphans = dict(content.get("orphans", {}))
+        lock = Lock(content["version"], content["today"], dict(content["spec"]), dict(content["files"]), orphans)
         _check(lock)
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         mend = "restore it from version control, or remove it and generate with --force"
@@ -68,7 +76,8 @@ def _check(lock: Lock) -> None:
     """Raise ``ValueError`` or ``TypeError`` for what no run has written: above all a path that leaves the folder."""
     dated = not lock.today or parse_date(lock.today)
     named = re.fullmatch(r"[\w.+-]{1,40}", lock.version)
-    if not (dated and named and all(map(_is_inside, lock.files)) and all(map(_is_digest, lock.files.values()))):
+    every = {**lock.orphans, **lock.files}
+    if not (dated and named and all(map(_is_inside, every)) and all(map(_is_digest, every.values()))):
         raise ValueError
 
 
@@ -85,10 +94,11 @@ def parse_base(content: bytes, lock: Lock) -> dict[str, str]:
     """Read the texts whose digests the lock knows; what is damaged is left out."""
     parts = content.split(b"\0")
     pairs = zip(parts[::2], parts[1::2], strict=False)
+    known = {**lock.orphans, **lock.files}
     return {
         path.decode("utf-8", "replace"): text.decode()
         for path, text in pairs
-        if lock.files.get(path.decode("utf-8", "replace")) == digest(text)
+        if known.get(path.decode("utf-8", "replace")) == digest(text)
     }
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from devops_tasks import __version__
-from devops_tasks.disk import read_lock
+from devops_tasks.disk import read_lock, read_past
 from devops_tasks.errors import ConflictError, UserError
 from devops_tasks.generate import folder_of, plan_folder, write_folder
-from devops_tasks.merge import DELETED, QUIET, Resolve
+from devops_tasks.lock import BASE, PATH, base_bytes, digest, lock_text
+from devops_tasks.merge import DELETED, ORPHANED, QUIET, Resolve
 from devops_tasks.render import Renderer, templates_folder
 from devops_tasks.runs import Report
 from devops_tasks.specfile import load_spec, override, parse_spec, read_spec
@@ -115,6 +116,45 @@ def test_a_deleted_file_stays_deleted(tmp_path: Path) -> None:
     assert (tmp_path / "scaling/hpa.yml").exists()
 
 
+BUDGET = "cost/budget-alerts.yml"
+
+
+def test_an_edited_file_that_the_spec_drops_and_makes_again_is_merged(tmp_path: Path) -> None:
+    _run(tmp_path, "cost={budget: 1000 USD}")
+    page = tmp_path / BUDGET
+    page.write_text(f"# mine\n{page.read_text('utf-8')}", "utf-8")
+    dropped = _run(tmp_path)
+    assert [change.note for change in dropped.changes if change.path == BUDGET] == [ORPHANED]
+    _run(tmp_path, "sprint.name=25")
+    last = read_lock(tmp_path)
+    assert last is not None
+    assert (BUDGET in last.files, list(last.orphans)) == (False, [BUDGET])
+    _run(tmp_path, "cost={budget: 2000 USD}")
+    text = page.read_text("utf-8")
+    assert text.startswith("# mine\n")
+    assert "2000" in text
+    assert "1000" not in text
+    last = read_lock(tmp_path)
+    assert last is not None
+    assert (BUDGET in last.files, last.orphans) == (True, {})
+
+
+@pytest.mark.parametrize("what", ["removed", "a link", "a folder"])
+def test_what_else_becomes_of_such_a_file_is_the_person_s(tmp_path: Path, what: str) -> None:
+    _run(tmp_path, "cost={budget: 1000 USD}")
+    _edit(tmp_path / BUDGET, "1000", "1234")
+    _run(tmp_path)
+    (tmp_path / BUDGET).unlink()
+    if what == "a link":
+        (tmp_path / BUDGET).symlink_to("elsewhere")
+    if what == "a folder":
+        (tmp_path / BUDGET).mkdir()
+    _run(tmp_path, "sprint.name=25")
+    last = read_lock(tmp_path)
+    assert last is not None
+    assert last.orphans == {}
+
+
 def test_a_bundle_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     _run(tmp_path)
     _edit(tmp_path / ".devops-tasks/lock.json", f'"version": "{__version__}"', '"version": "99.0.0"')
@@ -131,6 +171,41 @@ def test_a_bundle_of_an_older_version_is_merged_like_any_other(tmp_path: Path) -
     last = read_lock(tmp_path)
     assert last is not None
     assert last.version == __version__
+
+
+def test_what_other_templates_made_is_brought_up_to_date_and_edits_stay(tmp_path: Path) -> None:
+    _run(tmp_path)
+    now = {
+        path: (tmp_path / path).read_text("utf-8") for path in ("scaling/hpa.yml", "delivery/rollback.sh", "tasks.md")
+    }
+    last = read_past(tmp_path)
+    assert last is not None
+    older = {path: last.texts[path] for path in last.lock.files} | {
+        path: text.replace("averageUtilization", "averageUse")
+        .replace("set -Eeuo", "set -euo")
+        .replace("Sprint Tasks", "Tasks")
+        for path, text in now.items()
+    }
+    older["old/page.md"] = "# What an older version made\n"
+    lock = last.lock._replace(version="0.0.1", files={path: digest(text.encode()) for path, text in older.items()})
+    for path, text in older.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text, "utf-8")
+    (tmp_path / PATH).write_text(lock_text(lock), "utf-8")
+    (tmp_path / BASE).write_bytes(base_bytes(older))
+    _edit(tmp_path / "scaling/hpa.yml", "maxReplicas: 10", "maxReplicas: 12")
+    _edit(tmp_path / "tasks.md", "- [ ] **[DO-002]**", "- [x] **[DO-002]**")
+    report = _run(tmp_path)
+    actions = {change.path: change.action for change in report.changes if change.action not in QUIET}
+    assert actions == {
+        "delivery/rollback.sh": "update", "old/page.md": "remove", "scaling/hpa.yml": "merge", "tasks.md": "merge",
+    }  # fmt: skip
+    assert (tmp_path / "scaling/hpa.yml").read_text("utf-8") == now["scaling/hpa.yml"].replace(": 10", ": 12", 1)
+    assert (tmp_path / "delivery/rollback.sh").read_text("utf-8") == now["delivery/rollback.sh"]
+    page = (tmp_path / "tasks.md").read_text("utf-8")
+    assert "## Sprint Tasks\n" in page
+    assert "- [x] **[DO-002]**" in page
+    assert not _run(tmp_path).differs
 
 
 def test_without_the_texts_of_last_time_an_edit_is_a_conflict_and_is_kept_on_request(tmp_path: Path) -> None:

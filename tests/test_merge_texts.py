@@ -65,6 +65,61 @@ def test_lines_that_both_changed_are_a_conflict(last: str, disk: str, new: str, 
     assert [conflict.line for conflict in merged.conflicts] == [line]
 
 
+SCRIPT = "#!/bin/bash\nset -e\n# Wait.\nsleep 5\necho done\n"
+
+
+def _scripts(disk: tuple[str, str], new: tuple[str, str], remark: str = "#") -> Merged:
+    mine, theirs = SCRIPT.replace(*disk), SCRIPT.replace(*new)
+    assert SCRIPT not in {mine, theirs}
+    return merge_lines(SCRIPT, mine, theirs, remark=remark)
+
+
+@pytest.mark.parametrize(
+    ("disk", "new", "merged"),
+    [
+        pytest.param(
+            ("sleep 5", "# Not less!\nsleep 5"),
+            ("sleep 5", "sleep 9"),
+            "# Wait.\n# Not less!\nsleep 9",
+            id="added above",
+        ),
+        pytest.param(("sleep 5", "sleep 5\n# why"), ("sleep 5", "sleep 9"), "sleep 9\n# why", id="added below"),
+        pytest.param(("# Wait.", "# Wait for it."), ("sleep 5", "sleep 9"), "# Wait for it.\nsleep 9", id="reworded"),
+        pytest.param(("# Wait.\n", ""), ("sleep 5", "sleep 9"), "set -e\nsleep 9", id="removed"),
+        pytest.param(("sleep 5", "sleep 9"), ("# Wait.", "# Wait long."), "# Wait long.\nsleep 9", id="of the spec"),
+        pytest.param(
+            ("sleep 5", "\n# a\n# b\nsleep 5"),
+            ("sleep 5", "wait_for all of it"),
+            "# b\nwait_for all of it",
+            id="several",
+        ),
+    ],
+)
+def test_remarks_of_one_side_stay_beside_a_change_of_the_other(
+    disk: tuple[str, str], new: tuple[str, str], merged: str
+) -> None:
+    done = _scripts(disk, new)
+    assert (merged in done.text, done.conflicts) == (True, ())
+    code = [line for line in done.text.splitlines() if line.strip() and not line.startswith("#")]
+    sides = [SCRIPT.replace(*change) for change in (disk, new)]
+    assert code in [[line for line in side.splitlines() if line.strip() and line[0] != "#"] for side in sides]
+    assert _scripts(disk, new, remark="").conflicts
+
+
+@pytest.mark.parametrize(
+    ("disk", "new"),
+    [
+        pytest.param(("sleep 5", "sleep 6"), ("sleep 5", "sleep 9"), id="one line of code"),
+        pytest.param(("# Wait.\nsleep 5", "# Why?\nsleep 6"), ("echo done", "echo all"), id="a remark and code"),
+        pytest.param(("# Wait.", "# One."), ("# Wait.\nsleep 5", "# Two.\nsleep 9"), id="one remark"),
+        pytest.param(("# Wait.", "# Wait for it."), ("# Wait.\nsleep 5\n", ""), id="a remark that is gone"),
+        pytest.param(("sleep 5", "sleep 5 # 6"), ("sleep 5", "sleep 9"), id="a remark behind code"),
+    ],
+)
+def test_what_is_more_than_a_remark_is_a_conflict_still(disk: tuple[str, str], new: tuple[str, str]) -> None:
+    assert len(_scripts(disk, new).conflicts) == 1
+
+
 def test_each_policy_has_its_text() -> None:
     versions = ("a\nb\nc\n", "a\nX\nc\n", "a\nY\nc\n")
     assert merge_lines(*versions, "ours").text == versions[1]

@@ -7,7 +7,7 @@ import json
 import pytest
 import yaml
 
-from devops_tasks.merge.texts import Merged, Policy
+from devops_tasks.merge.texts import Conflict, Merged, Policy
 from devops_tasks.merge.values import merge_json, merge_yaml, parse_yaml
 
 RULES = """\
@@ -201,3 +201,49 @@ def test_one_side_alone_is_always_the_result(merge: object) -> None:
     one, other = _json(PANELS), _json(_panels("Mine", 6, 7))
     for versions in ((one, other, one), (one, one, other), (one, other, other)):
         assert merge(*versions) == Merged(other)  # type: ignore[operator]
+
+
+SEVERAL = """\
+apiVersion: v1
+kind: Service
+metadata: {name: a}
+spec:
+  ports:
+    - {name: web, port: 80}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: a.b
+spec:
+  ports:
+    - name: web
+      port: 80
+  clusterIP: x
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "disk", "new", "line"),
+    [
+        pytest.param(RULES, ("> 0.5", "> 0.6"), ("> 0.5", "> 0.7"), 6, id="a value of a named item"),
+        pytest.param(RULES, ("# Alerts", "# A\n# B"), ("# Alerts", "# C"), 0, id="no value"),
+        pytest.param(RULES, ("errors > 0.02", "e > 1"), ("errors > 0.02", "e > 2"), 9, id="the second item"),
+        pytest.param(RULES, ("        expr: latency > 0.5\n", ""), ("> 0.5", "> 0.7"), 5, id="a value that is gone"),
+        pytest.param(
+            SEVERAL, ("      port: 80", "      port: 81"), ("      port: 80", "      port: 82"), 15, id="a document"
+        ),
+        pytest.param(SEVERAL, ("web, port: 80", "web, port: 81"), ("web, port: 80", "web, port: 82"), 6, id="a flow"),
+    ],
+)
+def test_a_conflict_about_a_value_has_the_line_on_disk(
+    text: str, disk: tuple[str, str], new: tuple[str, str], line: int
+) -> None:
+    merged = merge_yaml(text, text.replace(*disk), text.replace(*new))
+    assert {conflict.line for conflict in merged.conflicts if conflict.where} == ({line} if line else set())
+
+
+def test_a_conflict_in_json_has_its_line_too() -> None:
+    last = '{\n  "panels": [\n    {"title": "Errors", "w": 1}\n  ]\n}\n'
+    merged = merge_json(last, last.replace("1", "2"), last.replace("1", "3"))
+    assert merged.conflicts == (Conflict("panels[Errors].w", "2", "3", 3),)

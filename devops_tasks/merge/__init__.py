@@ -5,6 +5,7 @@ Must not: touching disk.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from devops_tasks.lock import Lock, digest
@@ -12,6 +13,7 @@ from devops_tasks.lock import Lock, digest
 if TYPE_CHECKING:
     from devops_tasks.merge.texts import Merged
 
+_REMARKS = {"sh": "#", "sql": "--"}
 WRITES = frozenset({"create", "update", "merge"})
 QUIET = frozenset({"unchanged", "keep"})
 """What leaves the disk as it is."""
@@ -92,7 +94,7 @@ def _wanted(path: str, old: bytes, text: str, past: Past | None, resolve: Resolv
     new = text.encode()
     if old == new:
         return Change(path, "unchanged", old, new)
-    last = past.lock.files.get(path) if past else None
+    last = (past.lock.files.get(path) or past.lock.orphans.get(path)) if past else None
     if resolve == "force" or digest(old) == last:
         return Change(path, "update", old, new)
     if last == digest(new):
@@ -155,7 +157,14 @@ def _merger(path: str) -> Callable[..., "Merged"]:
         return merge_json if ending == "json" else merge_yaml
     from devops_tasks.merge.texts import merge_lines
 
-    return merge_lines
+    return partial(merge_lines, remark=_REMARKS.get(ending, ""))
+
+
+def orphans_of(disk: Mapping[str, bytes], files: Mapping[str, str], past: Past) -> dict[str, str]:
+    """Give what was generated of the files that are no longer made, and that somebody's edits keep on disk."""
+    known = {**past.lock.orphans, **past.lock.files}
+    kept = [path for path, last in known.items() if path not in files and path in disk and digest(disk[path]) != last]
+    return {path: past.texts[path] for path in kept if path in past.texts}
 
 
 def _gone(path: str, old: bytes, written: str) -> Change:

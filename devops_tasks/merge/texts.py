@@ -41,19 +41,40 @@ def split(text: str) -> list[str]:
     return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
-def merge_lines(last: str, disk: str, new: str, policy: Policy = "markers") -> Merged:
-    """Merge as diff3 does: what is changed on both sides of one unchanged line is no conflict, anything nearer is."""
+def merge_lines(last: str, disk: str, new: str, policy: Policy = "markers", remark: str = "") -> Merged:
+    """Merge as diff3 does: what is changed on both sides of one unchanged line is no conflict, anything nearer is.
+
+    ``remark`` is what a line begins with that is only a remark: beside a change of the other side, those of one side
+    may change, come and go.
+    """
     parts: list[str] = []
     conflicts: list[Conflict] = []
     line = 1
     for chunk in chunks(split(last), split(disk), split(new)):
         settled = chunk.settled
+        if settled is None and remark:
+            settled = _around_remarks(chunk, remark)
         if settled is None:
             conflicts.append(Conflict("", "".join(chunk.disk), "".join(chunk.new), line))
             settled = chosen("".join(chunk.disk), "".join(chunk.new), policy)
         parts += settled
         line += len(chunk.disk)
     return Merged("".join(parts), tuple(conflicts))
+
+
+def _around_remarks(chunk: Chunk[str], remark: str) -> list[str] | None:
+    """Settle a stretch in which one side changed nothing but remarks; None where it did, or where both changed one."""
+
+    def code(lines: Sequence[str]) -> list[str]:
+        return [line for line in lines if line.strip() and not line.lstrip().startswith(remark)]
+
+    last, disk, new = map(code, chunk)
+    if last not in (disk, new):
+        return None
+    fine = merge_finely(*chunk)
+    lines = settle(fine, "ours")
+    agreed = not fine.dropped and all(line.sides is None for line in fine.lines)
+    return lines if agreed and code(lines) == (new if disk == last else disk) else None
 
 
 def chosen(disk: str, new: str, policy: Policy) -> list[str]:

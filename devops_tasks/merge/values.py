@@ -7,7 +7,7 @@ Must not: knowing what keys mean.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -69,7 +69,7 @@ def parse_json(text: str) -> Value:
 
 def merge_yaml(last: str, disk: str, new: str, policy: Policy = "markers") -> Merged:
     """Merge YAML by its structure, keeping comments and the order of lines."""
-    return _merge_text(last, disk, new, policy, parse_yaml)
+    return _located(_merge_text(last, disk, new, policy, parse_yaml), disk)
 
 
 def merge_json(last: str, disk: str, new: str, policy: Policy = "markers") -> Merged:
@@ -81,7 +81,52 @@ def merge_json(last: str, disk: str, new: str, policy: Policy = "markers") -> Me
         except ValueError:
             return merged
         return Merged(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-    return merged
+    return _located(merged, disk)
+
+
+def _located(merged: Merged, disk: str) -> Merged:
+    """Add to each conflict about a value the line where it stands on disk."""
+    if all(conflict.line for conflict in merged.conflicts):
+        return merged
+    try:
+        nodes = _named_nodes(disk)
+    except yaml.YAMLError:
+        return merged  # a JSON that is no YAML
+    conflicts = (each if each.line else each._replace(line=_line_of(each.where, nodes)) for each in merged.conflicts)
+    return merged._replace(conflicts=tuple(conflicts))
+
+
+def _named_nodes(text: str) -> dict[str, yaml.Node]:
+    """Give the documents of a text by the names that their values are merged by."""
+    loader = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
+    names = _by_name(list(yaml.load_all(text, loader)))
+    named = zip(names, yaml.compose_all(text, loader), strict=True)
+    return dict(sorted(named, key=lambda each: -len(each[0])))
+
+
+def _line_of(where: str, nodes: Mapping[str, yaml.Node], line: int = 0) -> int:
+    """Find the line of a path, or of the nearest one above it that is there."""
+    for path, node in nodes.items():
+        if not path or (where.startswith(path) and where[len(path) :][:1] in {"", ".", "["}):
+            inner = dict(_nodes_in(node, path)) if where != path else {}
+            return _line_of(where, inner, node.start_mark.line + 1)
+    return line
+
+
+def _nodes_in(node: yaml.Node, path: str) -> Iterator[tuple[str, yaml.Node]]:
+    """Give what stands in a node, longer paths first, by the path that a conflict in it would name."""
+    found: list[tuple[str, yaml.Node]] = []
+    if isinstance(node, yaml.MappingNode):
+        found = [(".".join(filter(None, (path, str(key.value)))), value) for key, value in node.value]
+    elif isinstance(node, yaml.SequenceNode):
+        found = [(f"{path}[{name}]", item) for item in node.value for name in _names_in(item)]
+    yield from sorted(found, key=lambda each: -len(each[0]))
+
+
+def _names_in(item: yaml.Node) -> Iterator[str]:
+    if isinstance(item, yaml.MappingNode):
+        scalars = {key.value: value.value for key, value in item.value if isinstance(value, yaml.ScalarNode)}
+        yield from (scalars[name] for name in _NAMES if name in scalars)
 
 
 def _merge_text(last: str, disk: str, new: str, policy: Policy, parse: Parse) -> Merged:
