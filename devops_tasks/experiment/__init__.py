@@ -1,0 +1,36 @@
+"""The sums of an experiment: how many units it takes, how long, what it would find, and what a guardrail sees.
+
+Lives here: pure functions of numbers. ``docs/explanation/experiment.md`` derives them and says what they leave out.
+``evidence``, which judges a result, has a door of its own: only ``readout`` needs it.
+Must not: PromQL, the spec, rounding for display. Each number is a float; an impossible one raises ``ValueError``.
+"""
+
+from devops_tasks.experiment.design import (
+    Means,
+    Proportions,
+    Trial,
+    days_needed,
+    detectable_delta,
+    detectable_share,
+    power_at,
+    units_needed,
+    whole_weeks,
+    z_score,
+)
+from devops_tasks.experiment.guardrails import Chances, chances, requests_needed
+
+__all__ = [
+    "Chances",
+    "Means",
+    "Proportions",
+    "Trial",
+    "chances",
+    "days_needed",
+    "detectable_delta",
+    "detectable_share",
+    "power_at",
+    "requests_needed",
+    "units_needed",
+    "whole_weeks",
+    "z_score",
+]
