@@ -228,7 +228,12 @@ class PrimaryMetric(Record):
                          ask="To what target (+20% relative, 12% absolute, or a number)?", example="+20%")  # fmt: skip
     kind: str | None = key(choice("proportion", "mean", "count"), "What sort of number the metric is", undecided=True)
     baseline: units.Quantity | None = key(QUANTITY, "Where the metric is today", undecided=True, example="10%")
-    standard_deviation: units.Number | None = key(NUMBER, "The spread of a mean", example="40")
+    standard_deviation: units.Number | None = key(
+        NUMBER,
+        "How much a mean or a count differs from unit to unit: its standard deviation",
+        undecided=True,
+        example="40",
+    )
 
 
 class Assignment(Record):

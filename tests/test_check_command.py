@@ -625,6 +625,7 @@ SAMPLES = {
     "capacity": "40",
     "kind": "mean",
     "baseline": "10",
+    "standard_deviation": "40",
     "eligible_per_day": "4000",
     "image": "registry.example.com/x:1.0.0",
     "aws_cli": "registry.example.com/aws-cli:2.0.0",

@@ -75,7 +75,7 @@ def test_the_first_question_loads_what_asks_and_nothing_that_reads_renders_or_ju
 @pytest.mark.parametrize(
     ("arguments", "needed", "unwanted"),
     [
-        (["generate", str(SPEC), "-o", "new"], "jinja2", SLOW | {"importlib.resources"}),
+        (["generate", str(SPEC), "-o", "new"], "jinja2", SLOW | {"importlib.resources", "devops_tasks.experiment"}),
         (["generate", str(SPEC), "-o", "bundle"], "devops_tasks.runs", SLOW | {"jinja2", "yaml", "devops_tasks.plan"}),
         (["check", "bundle"], "yaml", SLOW),
         (["status", "bundle"], "markdown_it", SLOW | {"jinja2", "yaml", "devops_tasks.spec"}),

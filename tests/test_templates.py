@@ -103,6 +103,7 @@ FILTERS_OF = {
     "md": {"md", "md_code", "md_fence", "md_target", "md_url"},
     "cell": {"md_cell", "md_cell_code", "md_target", "md_url"},
     "mermaid": {"mermaid", "mermaid_id"},
+    "svg": {"number", "plain"},
     "comment": {"comment"},
 }
 """The filters of a language by which a value may be printed; what chains end with."""
@@ -252,6 +253,7 @@ def test_a_template_that_computes_is_found(text: str) -> None:
         ("x.sql.j2", "-- {{ a | sql }}"),
         ("x.json.j2", '{"a": {{ a | yaml }}}'),
         ("x.json.j2", '{"a": "{{ a | json }}"}'),
+        ("x.svg.j2", "<text>{{ a | md }}</text>"),
     ],
 )
 def test_a_value_without_the_filter_of_its_place_is_found(name: str, text: str) -> None:

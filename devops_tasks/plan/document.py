@@ -22,21 +22,19 @@ from devops_tasks.plan.commitments import (
     plan_risks,
     plan_savings,
 )
+from devops_tasks.plan.experiment import plan_experiment, plan_scale
 from devops_tasks.plan.network import Flow
 from devops_tasks.plan.tasks import ENGINES, Tasks, plan_tasks, served, workers
 from devops_tasks.plan.watching import (
     Acting,
     Instrumentation,
-    criterion_text,
     plan_acting,
     plan_instrumentation,
     plan_performance,
 )
 from devops_tasks.spec import Spec
-from devops_tasks.units import Share
 
 Row = dict[str, Any]
-_METHODS = {"feature-flag": "a feature flag", "traffic-split": "a split of the traffic"}
 
 
 class Document(TypedDict):
@@ -73,7 +71,7 @@ def plan_document(spec: Spec, plan: dict[str, Any], today: date | None) -> Docum
         "sprint": _sprint(spec),
         "documents": _documents(spec),
         "experiment": plan_experiment(spec),
-        "requirements": {"performance": plan_performance(rows), "scale": list(_scale(spec))},
+        "requirements": {"performance": plan_performance(rows), "scale": list(plan_scale(spec))},
         "overview": _overview(spec),
         "tasks": plan_tasks(spec),
         "architecture": plan_architecture(spec),
@@ -116,46 +114,6 @@ def _documents(spec: Spec) -> Row:
         "design": documents.design,
         "devops_design": documents.devops_design,
     }
-
-
-def plan_experiment(spec: Spec) -> Row:
-    """Plan the experiment as the document and requirements.md tell it; what nobody has decided is None."""
-    experiment = spec.experiment
-    metric = experiment.primary_metric
-    return {
-        "hypothesis": experiment.hypothesis,
-        "metric": metric.name,
-        "target": metric.target.text,
-        "relative": metric.target.kind == "relative",
-        "kind": metric.kind,
-        "baseline": metric.baseline.text if metric.baseline else None,
-        "deviation": metric.standard_deviation.text if metric.standard_deviation else None,
-        "treatment": experiment.assignment.treatment.text,
-        "control": Share(1 - experiment.assignment.treatment.ratio).text,
-        "unit": experiment.assignment.unit,
-        "units": f"{experiment.assignment.unit}s",
-        "method": _METHODS[experiment.assignment.method],
-        "indicators": list(experiment.leading_indicators),
-        "guardrails": list(experiment.guardrails),
-        "eligible": experiment.eligible_per_day,
-        "significance": experiment.significance.text,
-        "power": experiment.power.text,
-        "infrastructure": list(_infrastructure(spec)),
-        "rollback": [criterion_text(criterion) for criterion in spec.rollback.criteria],
-    }
-
-
-def _infrastructure(spec: Spec) -> Iterator[str]:
-    assignment = spec.experiment.assignment
-    yield f"A/B assignment of {assignment.treatment.text} of {assignment.unit}s by {_METHODS[assignment.method]}"
-    yield from _scale(spec)
-    yield from spec.experiment.infrastructure
-
-
-def _scale(spec: Spec) -> Iterator[str]:
-    for service in spec.services:
-        if service.requests_per_second:
-            yield f"{service.requests_per_second} requests per second of {service.name}"
 
 
 def _overview(spec: Spec) -> Row:

@@ -87,6 +87,7 @@ def _metrics_kept(spec: Spec, backup: MetricsBackup) -> bool:
 
 
 _MOOT: dict[str, Callable[[Spec, Any], bool]] = {
+    "experiment.primary_metric.standard_deviation": lambda _, metric: metric.kind not in {"mean", "count"},
     "services.*.host": lambda _, service: service.kind == "worker",
     "services.*.requests_per_second": lambda _, service: service.kind == "worker",
     **{f"{group}.*.{name}": lambda _, store: store.hosting == "in-cluster"
