@@ -291,6 +291,8 @@ DERIVED: tuple[Derived, ...] = (
     *(_by_convention("metric_names", name) for name in ("duration", "status_label", "database_duration")),
     Derived("services[].metric_names.requests", "http_requests_total; for otel and micrometer the duration's count",
             _requests),
+    Derived("services[].migrate_within", "30m where there is a migration",
+            lambda _, item: "30m" if "migrate" in item else None),
     Derived("services[].needs", "all databases, caches, queues and external services", _needs),
     Derived("services[].secrets", "one <name>-url for each needed database and cache", _secrets),
     Derived("services[].latency_buckets", f"{', '.join(CONVENTIONS['prometheus'].buckets)} "

@@ -36,6 +36,7 @@ from devops_tasks.units import Duration, Quantity, Share, parse_duration, plain,
 
 Faults = Iterator[Fault]
 _LONGEST_WAIT = 86_400
+_LONGEST_MIGRATION = 6 * 3600
 _WEEK_AND_HOUR = 604_800 + 3600
 _PARTS = ("error_ratio", "failure_ratio", "memory_utilization", "db_connections")
 """Shares of a whole, which never exceed it; of the CPU that it requests a pod may use more."""
@@ -132,6 +133,15 @@ def _migration(spec: Spec, service: Service, path: KeyPath) -> Faults:
     if service.migrate is not None and not {database.name for database in spec.databases} & set(service.needs):
         what = f"{service.name} needs no database of this spec, so there is nothing to migrate"
         yield Fault((*path, "migrate"), what, "name the database in needs, or remove the command", "contradiction")
+
+
+def _migration_time(_spec: Spec, service: Service, path: KeyPath) -> Faults:
+    within, place = service.migrate_within, (*path, "migrate_within")
+    if within is not None and service.migrate is None:
+        yield Fault(place, f"{service.name} has no migration", "write migrate, or remove it", "contradiction")
+    elif within is not None and (within.seconds % 60 or within.seconds > _LONGEST_MIGRATION):
+        what = f"{within.text} is no whole number of minutes of at most six hours, as long as a pipeline's job may take"
+        yield Fault(place, what, "30m is usual", "out-of-range")
 
 
 def _resources(_spec: Spec, service: Service, path: KeyPath) -> Faults:
@@ -712,6 +722,7 @@ ITEM_RULES: dict[tuple[str, ...], tuple[Callable[[Spec, Any, KeyPath], Faults], 
     ("services",): (
         _needs,
         _migration,
+        _migration_time,
         _resources,
         _pods_at_most,
         _autoscaling,

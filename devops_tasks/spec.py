@@ -412,6 +412,8 @@ class Service(Record):
     migrate: tuple[str, ...] | None = key(listing(WORDS, least=1), "The command that migrates its databases, word by "
                                           "word; run as a Job before the new version takes traffic",
                                           example=["./manage", "migrate"])  # fmt: skip
+    migrate_within: Duration | None = key(SPAN, "How long its migration may take before the cluster ends it",
+                                          derived=True, example="2h")  # fmt: skip
     staging: Staging = key(nested(Staging), "Its size in staging", default={})
     production: Production = key(nested(Production), "Its size in production", default={})
     needs: tuple[str, ...] = key(listing(NAME, distinct=True), "The databases, caches, queues and external services "

@@ -432,6 +432,18 @@ TEXTS: dict[str, tuple[str, Errors]] = {
             )
         ],
     ),
+    "a migration that takes longer than a pipeline": (
+        MINIMAL + "services: [{name: shop, migrate: [up], migrate_within: 8h}]\n",
+        [
+            (
+                "out-of-range",
+                (
+                    "11:40: services[0].migrate_within: 8h is no whole number of minutes of at most six hours, as long "
+                    "as a pipeline's job may take (30m is usual)"
+                ),
+            )
+        ],
+    ),
     "an alert for nobody": (
         MINIMAL + "services: [{name: shop}]\nalerts: [{metric: error_ratio, service: shpo, above: 5%}]\n",
         [("unknown-name", "12:32: alerts[0].service: shpo is no service of this spec (did you mean shop?)")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import time
@@ -97,6 +98,29 @@ def test_a_migration_ends_and_is_not_tried_again_by_itself(applied: list[Object]
         (rule,) = job["podFailurePolicy"]["rules"]
         assert (rule["action"], rule["onPodConditions"][0]["type"]) == ("Ignore", "DisruptionTarget")
         assert "ttlSecondsAfterFinished" not in job
+
+
+def test_how_long_a_migration_may_take_is_said_once_and_means_the_same_everywhere() -> None:
+    text = TEXT.replace("    writable:", "    migrate_within: 45m\n    writable:")
+    files = render_bundle(load_text(text.replace("migrate: [index, up]", "migrate: [index, up], migrate_within: 2h")))
+    for environment in ("staging", "production"):
+        found = templates(objects(build(files, environment)))
+        seconds = [found[name]["spec"]["jobTemplate"]["spec"]["activeDeadlineSeconds"] for name in NAMES]
+        assert seconds == [45 * 60, 120 * 60]
+    assert "waits=(2760 7260)" in files["delivery/migrate.sh"]
+    for minutes, name in zip(("45", "120"), NAMES, strict=True):
+        assert re.search(rf"`{name}`.* may take {minutes} minutes", files["runbooks/operations/deploy-new-version.md"])
+    jobs = yaml.safe_load(files["delivery/pipeline.yml"])["jobs"]
+    assert jobs["staging"]["timeout-minutes"] == 30 + 45 + 120
+
+
+def test_the_script_waits_for_each_migration_as_long_as_it_may_take(shop: Machine) -> None:
+    script = shop.folder / "delivery" / "migrate.sh"
+    script.write_text(script.read_text().replace("waits=(1860 1860)", "waits=(1860 1)"))
+    shop.cluster.endless.add("indexer-migrate")
+    done = migrate(shop, DEADLINE="")
+    assert done.returncode == 1
+    assert "indexer-migrate-1 has not ended within 1 s" in done.stderr
 
 
 def test_no_selector_of_the_service_takes_the_pod_of_its_migration(applied: list[Object]) -> None:

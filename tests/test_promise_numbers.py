@@ -33,6 +33,7 @@ REFERENCES = {
     "alerts[].service": "the name of a service, which is read back as that",
     "rollback.criteria[].metric": "a metric that is known, or the name of an alert's, which is read back as that",
     "services[].needs[]": "the names of stores, which are read back as that",
+    "services[].migrate_within": "read back in test_migrations",
     "services[].slo.availability": "hardly printed as it stands; what follows from it is read back in test_slo",
     "services[].slo.latency.objective": "the same",
     "services[].slo.latency.below": "the same",

@@ -71,6 +71,18 @@ CONTRADICTIONS = {
         "backup: {aws_cli: 'aws-cli:2'}",
         "backup.aws_cli: no database is in the cluster, so no job would run this image",
     ),
+    "a time for no migration": (
+        SERVICE + "migrate_within: 1h",
+        "services[0].migrate_within: api has no migration",
+    ),
+    "a migration of some seconds": (
+        SERVICE + "migrate: [up]\n    migrate_within: 90s",
+        "services[0].migrate_within: 90s is no whole number of minutes of at most six hours",
+    ),
+    "a migration of a day": (
+        SERVICE + "migrate: [up]\n    migrate_within: 1d",
+        "services[0].migrate_within: 1d is no whole number of minutes of at most six hours",
+    ),
     "a need that is not there": (
         SERVICE + "needs: [saved-reports-dbb]",
         "services[0].needs[0]: saved-reports-dbb is no database, cache, queue or external service of this spec",
@@ -330,6 +342,7 @@ LEFT_ALONE = {
         "alerts: [{metric: own, above: 5, query: up}]\nrollback: {criteria: [{metric: own, above: 9}]}"
     ),
     "bounds that hold every threshold": SERVICE + "latency_buckets: [200ms, 500ms, 1s]",
+    "a migration that may take as long as a job": SERVICE + "migrate: [up]\n    migrate_within: 6h",
     "a default task with other points": "tasks: [{id: DO-002, points: 5}]",
     "a default task left out": "tasks: [{id: DO-008, skip: true}]",
     "an added task": "tasks: [{id: DO-100, title: T, priority: critical, points: 0}]",

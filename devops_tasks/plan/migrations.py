@@ -5,8 +5,6 @@ from typing import TypedDict
 from devops_tasks.plan.network import Flow, plan_migration_flows
 from devops_tasks.spec import Service, Spec
 
-DEADLINE_SECONDS = 1800
-"""How long a migration may take before the cluster ends it."""
 _SPARE_SECONDS = 60
 _SUFFIX = "-migrate"
 
@@ -30,17 +28,17 @@ class Migration(TypedDict):
 
 def plan_migration(spec: Spec, service: Service, workload: str) -> Migration | None:
     """Plan the migration of a service that has one."""
-    if service.migrate is None:
+    if service.migrate is None or service.migrate_within is None:
         return None
-    name = f"{service.name}{_SUFFIX}"
+    name, seconds = f"{service.name}{_SUFFIX}", int(service.migrate_within.seconds)
     return {
         "name": name,
         "service": service.name,
         "workload": workload,
         "words": list(service.migrate),
         "command": [word.replace("$", "$$") for word in service.migrate],
-        "deadline_seconds": DEADLINE_SECONDS,
-        "wait_seconds": DEADLINE_SECONDS + _SPARE_SECONDS,
-        "minutes": DEADLINE_SECONDS // 60,
+        "deadline_seconds": seconds,
+        "wait_seconds": seconds + _SPARE_SECONDS,
+        "minutes": seconds // 60,
         "flows": plan_migration_flows(spec, service, name),
     }
