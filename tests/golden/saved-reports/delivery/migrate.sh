@@ -11,7 +11,8 @@ usage: KUBE_CONTEXT=... NAMESPACE=... migrate.sh [--yes] [--dry-run]
 
 --yes        do not ask (needed off a terminal)
 --dry-run    check and say what would be done, change nothing
-environment  DEADLINE (seconds to wait for each Job, 1860), NOTIFY_URL (a chat's webhook)
+environment  DEADLINE (seconds to wait for each Job; unless it is set, what each may take and a minute), NOTIFY_URL (a
+             chat's webhook)
 USAGE
 }
 
@@ -50,7 +51,7 @@ done
 : "${KUBE_CONTEXT:?name the cluster, as kubectl config get-contexts lists it}"
 : "${NAMESPACE:?name the namespace, saved-reports in production}"
 kube=(kubectl --context "${KUBE_CONTEXT}" --namespace "${NAMESPACE}" --request-timeout "${REQUEST_TIMEOUT:-20s}")
-readonly DEADLINE="${DEADLINE:-1860}"
+readonly DEADLINE="${DEADLINE:-}"
 need kubectl cat sleep
 [[ -z "${NOTIFY_URL:-}" ]] || need curl
 
@@ -117,6 +118,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 migrations=(feature-api-migrate)
+waits=(1860)
 for migration in "${migrations[@]}"; do
     command="$(command_of "${migration}")"
     name_next "${migration}"
@@ -125,7 +127,9 @@ done
 log "in ${NAMESPACE} of ${KUBE_CONTEXT}"
 confirm
 
-for migration in "${migrations[@]}"; do
+for position in "${!migrations[@]}"; do
+    migration="${migrations[position]}"
+    wait="${DEADLINE:-${waits[position]}}"
     name_next "${migration}"
     running="${next}"
     if ! "${kube[@]}" create job "${next}" --from "cronjob/${migration}" >/dev/null; then
@@ -133,10 +137,10 @@ for migration in "${migrations[@]}"; do
         die "${next} was not made: somebody else may have been faster"
     fi
     log "${next} goes on"
-    until=$((SECONDS + DEADLINE))
+    until=$((SECONDS + wait))
     end="$(end_of "${next}")"
     while [[ -z "${end}" ]]; do
-        ((SECONDS < until)) || die "${next} has not ended within ${DEADLINE} s"
+        ((SECONDS < until)) || die "${next} has not ended within ${wait} s"
         sleep 2
         end="$(end_of "${next}")"
     done
