@@ -293,6 +293,15 @@ def _routing(spec: Spec) -> Faults:
         yield Fault(("delivery", "steps"), what, mend, "contradiction")
 
 
+def _paused(spec: Spec) -> Faults:
+    """Refuse a pause in which a criterion cannot hold for its time: Argo Rollouts goes on when the pause is over."""
+    if spec.platform.rollout == "argo-rollouts" and any(service.kind != "worker" for service in spec.services):
+        longest = max((each.for_ for each in spec.rollback.criteria), key=lambda wait: wait.seconds, default=None)
+        if longest and longest.seconds > spec.delivery.pause.seconds:
+            what = f"a rollback criterion has to hold for {longest.text}, and Argo Rollouts goes on before that"
+            yield Fault(("delivery", "pause"), what, f"write {longest.text} or more", "contradiction")
+
+
 def _unrouted(spec: Spec, name: str) -> Faults:
     if getattr(spec.platform, name) is not None:
         what = f"platform.routing is {spec.platform.routing}, so nothing would read it"
@@ -705,6 +714,7 @@ RULES: tuple[Callable[[Spec], Faults], ...] = (
     _steps,
     _whole_percent,
     _routing,
+    _paused,
     _method,
     _treatment,
     _chances,

@@ -563,7 +563,8 @@ class Platform(Record):
                                         example="ingress-system")  # fmt: skip
     tls_issuer: str | None = key(NAME, "The cert-manager ClusterIssuer", undecided=True, example="letsencrypt")
     namespaces: Namespaces = key(nested(Namespaces), "Where the workloads run", default={})
-    rollout: str = key(choice("kubernetes", later=("argo-rollouts",)), "What shifts traffic", default="kubernetes")
+    rollout: str = key(choice("kubernetes", "argo-rollouts"), "What shifts traffic: our scripts, or Argo Rollouts",
+                       default="kubernetes")  # fmt: skip
     monitoring: str = key(choice("prometheus", "prometheus-operator"), "Who runs Prometheus", default="prometheus")
     custom_metrics: str = key(choice("none", later=("prometheus-adapter",)), "Who serves request metrics to HPAs",
                               default="none")  # fmt: skip
@@ -594,6 +595,8 @@ class Monitoring(Record):
     runbooks: str | None = key(URL, "The base URL under which the runbooks are published", undecided=True)
     dashboards: str | None = key(URL, "The base URL of Grafana", undecided=True)
     heartbeat: str | None = key(URL, "Where the watchdog reports, and is missed when it stops", undecided=True)
+    prometheus: str | None = key(URL, "Where Prometheus answers inside the cluster, which Argo Rollouts asks",
+                                 undecided=True, example="http://prometheus.monitoring:9090")  # fmt: skip
     metrics: tuple[SourceMetric, ...] = key(
         listing(nested(SourceMetric), name="name", most=MOST_FILES),
         "The series that queries read and that the tool does not know",

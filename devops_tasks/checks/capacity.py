@@ -11,6 +11,7 @@ from itertools import product
 from typing import NamedTuple
 
 from devops_tasks.checks.cluster import (
+    ROLLED,
     Cluster,
     Environment,
     environments,
@@ -20,6 +21,7 @@ from devops_tasks.checks.cluster import (
     meant,
     name_of,
     replicas_of,
+    scaled,
 )
 from devops_tasks.checks.documents import Document, Value
 from devops_tasks.errors import Problem
@@ -31,7 +33,7 @@ _COUNTED = {"requests.cpu": "requests", "cpu": "requests", "requests.memory": "r
 
 
 class Pods(NamedTuple):
-    """How many pods a Deployment has in one environment."""
+    """How many pods a Deployment or Rollout has in one environment."""
 
     deployment: Document
     least: int
@@ -39,17 +41,13 @@ class Pods(NamedTuple):
 
 
 def pods_of(environment: Environment, cluster: Cluster) -> Iterator[Pods]:
-    """Count the pods of every Deployment that an environment applies: by its autoscaler, else as written."""
-    scalers = {
-        str(each.at(("spec", "scaleTargetRef", "name"))): each
-        for each in cluster.kind("HorizontalPodAutoscaler")
-        if each.path in environment.paths
-    }
-    for deployment in cluster.kind("Deployment"):
+    """Count the pods of every workload that an environment applies: by its autoscaler, else as written."""
+    scalers = {scaled(each): each for each in cluster.kind("HorizontalPodAutoscaler") if each.path in environment.paths}
+    for deployment in cluster.kind(*ROLLED):
         if deployment.path in environment.paths:
             written = replicas_of(environment, deployment)
             count = written[0] if written else 1
-            scaler = scalers.get(name_of(deployment))
+            scaler = scalers.get((kind_of(deployment), name_of(deployment)))
             least = scaler.at(("spec", "minReplicas")) if scaler else count
             most = scaler.at(("spec", "maxReplicas")) if scaler else count
             yield Pods(deployment, least if isinstance(least, int) else 1, most if isinstance(most, int) else count)
@@ -59,7 +57,7 @@ def check_environments(cluster: Cluster, files: Mapping[str, str]) -> Problems:
     """Warn of replicas that lie outside of the autoscaler of the same environment."""
     told: set[tuple[str, int]] = set()
     for environment, scaler in product(environments(cluster, files), cluster.kind("HorizontalPodAutoscaler")):
-        deployment = cluster.objects.get(("Deployment", str(scaler.at(("spec", "scaleTargetRef", "name")))))
+        deployment = cluster.objects.get(scaled(scaler))
         least, most = scaler.at(("spec", "minReplicas")), scaler.at(("spec", "maxReplicas"))
         found = replicas_of(environment, deployment) if deployment and scaler.path in environment.paths else None
         if found and isinstance(least, int) and isinstance(most, int) and not least <= found[0] <= most:
@@ -137,12 +135,22 @@ def _of_pod(environment: Environment, deployment: Document, side: str, resource:
     found: dict[str, Value] = {}
     patches = [patch for target, patch in environment.patches if meant(target, patch, deployment)]
     for document in (deployment, *patches):
-        for container in items(document.at(("spec", "template", "spec", "containers"))):
+        for name, container in _containers(document, deployment):
             resources = container.get("resources")
             group = resources.get(side) if isinstance(resources, dict) else None
             if isinstance(group, dict) and resource in group:
-                found[str(container.get("name"))] = group[resource]
+                found[name] = group[resource]
     return sum((_amount(resource, each) or Decimal(0) for each in found.values()), Decimal(0))
+
+
+def _containers(document: Document, deployment: Document) -> Iterator[tuple[str, Value]]:
+    """Give each container with its name; a patch of operations has them by their place in the base."""
+    path = ("spec", "template", "spec", "containers")
+    written = document.at(path)
+    if isinstance(written, dict):
+        yield from ((str(deployment.at((*path, index, "name"))), container) for index, container in written.items())
+    else:
+        yield from ((str(container.get("name")), container) for container in items(written))
 
 
 def _amount(name: str, value: Value) -> Decimal | None:

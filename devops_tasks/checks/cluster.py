@@ -14,12 +14,15 @@ Labels = dict[str, str]
 _POD_PATHS: dict[str, KeyPath] = {
     "Pod": (),
     "Deployment": ("spec", "template"),
+    "Rollout": ("spec", "template"),
     "StatefulSet": ("spec", "template"),
     "DaemonSet": ("spec", "template"),
     "Job": ("spec", "template"),
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
 }
 KUSTOMIZATION = "kustomization.yaml"
+ROLLED = ("Deployment", "Rollout")
+"""The kinds that autoscalers scale and overlays size."""
 
 
 class Pods(NamedTuple):
@@ -82,6 +85,12 @@ def name_of(document: Document) -> str:
     return str(document.at(("metadata", "name")) or "")
 
 
+def scaled(scaler: Document) -> tuple[str, str]:
+    """Say which object an autoscaler scales."""
+    target: KeyPath = ("spec", "scaleTargetRef")
+    return str(scaler.at((*target, "kind"))), str(scaler.at((*target, "name")))
+
+
 def read_cluster(documents: list[Document]) -> Cluster:
     """Find the objects among the documents of a bundle; patches are no objects."""
     kustomizations = {each.path: each for each in documents if posixpath.basename(each.path) == KUSTOMIZATION}
@@ -130,7 +139,7 @@ def _pods(document: Document, path: KeyPath, added: Labels) -> Pods:
 
 
 class Environment(NamedTuple):
-    """What one overlay applies: the paths of its files, and its patches of Deployments."""
+    """What one overlay applies: the paths of its files, and its patches of Deployments and Rollouts."""
 
     name: str
     kustomization: Document
@@ -165,11 +174,33 @@ def _patches(kustomization: Document, files: Mapping[str, str]) -> Iterator[tupl
         path = beside(kustomization.path, str(patch.get("path")))
         text = patch.get("patch") or files.get(path, "")
         for document in read_yaml(path if "path" in patch else kustomization.path, str(text))[0]:
-            yield patch.get("target"), document
+            yield patch.get("target"), _merged(document)
+
+
+def _merged(patch: Document) -> Document:
+    """Give a patch of operations the form of one that is merged; in place of a list it has the items by their index."""
+    if not isinstance(patch.content, list):
+        return patch
+    content: dict[str | int, Value] = {}
+    lines: dict[KeyPath, int] = {}
+    for index, operation in enumerate(items(patch.content)):
+        steps = [each.replace("~1", "/").replace("~0", "~") for each in str(operation.get("path")).split("/")[1:]]
+        path: KeyPath = tuple(int(step) if step.isdigit() else step for step in steps)
+        if path and operation.get("op") in {"add", "replace"}:
+            _put(content, path, operation.get("value"))
+            lines[path] = patch.line((index,))
+    return Document(patch.path, content, lines)
+
+
+def _put(content: Value, path: KeyPath, value: Value) -> None:
+    for step in path[:-1]:
+        content = content.setdefault(step, {}) if isinstance(content, dict) else None
+    if isinstance(content, dict):
+        content[path[-1]] = value
 
 
 def replicas_of(environment: Environment, deployment: Document) -> tuple[int, Document] | None:
-    """Find how many pods a Deployment has in an environment, and the document that says so."""
+    """Find how many pods a Deployment or Rollout has in an environment, and the document that says so."""
     for entry in items(environment.kustomization.at(("replicas",))):
         if entry.get("name") == name_of(deployment) and isinstance(entry.get("count"), int):
             return entry["count"], environment.kustomization
@@ -184,8 +215,8 @@ def replicas_of(environment: Environment, deployment: Document) -> tuple[int, Do
 def meant(target: Value, patch: Document, deployment: Document) -> bool:
     """Say whether a patch, with the target that its kustomization gives it, is one of a Deployment."""
     if not isinstance(target, dict):
-        return name_of(patch) == name_of(deployment)
-    if target.get("kind", "Deployment") != "Deployment":
+        return (patch.at(("kind",)), name_of(patch)) == (kind_of(deployment), name_of(deployment))
+    if target.get("kind", kind_of(deployment)) != kind_of(deployment):
         return False
     pairs = dict(pair.partition("=")[::2] for pair in str(target.get("labelSelector") or "").split(",") if pair)
     named = target.get("name") in {None, name_of(deployment)}

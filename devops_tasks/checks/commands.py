@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from devops_tasks.checks.cluster import Cluster, items, kind_of, name_of
-from devops_tasks.checks.documents import Document
+from devops_tasks.checks.cluster import ROLLED, Cluster, items, kind_of, name_of
+from devops_tasks.checks.documents import Document, Value
 from devops_tasks.checks.markdown import read_page
 from devops_tasks.checks.objects import ingress_backends
 from devops_tasks.checks.shell import Script, external_commands, read_shell
@@ -27,18 +27,20 @@ _KINDS = {
     "networkpolicy": "NetworkPolicy",
     "pdb": "PodDisruptionBudget",
     "poddisruptionbudget": "PodDisruptionBudget",
+    "rollout": "Rollout",
     "service": "Service",
     "serviceaccount": "ServiceAccount",
     "svc": "Service",
 }
 _NAME = r"(?P<name>[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)(?![\w$.{/-])"
 _COMMAND = re.compile(r"\b(?:kubectl|kube)\b(?!\()(?:[^\n#]|\\\n)*")
-_OBJECT = re.compile(rf"(?<![\w/.-])(?P<kind>{'|'.join(_KINDS)})(?:/| ){_NAME}")
+_VERB = r"rollout (?:history|pause|restart|resume|status|undo)\b"
+_OBJECT = re.compile(rf"(?<![\w/.-])(?!{_VERB})(?P<kind>{'|'.join(_KINDS)})(?:/| ){_NAME}")
 _NAMESPACE = re.compile(rf"(?<!\S)(?:--namespace[ =]|-n ){_NAME}")
 _CONTAINER = re.compile(rf"(?<!\S)(?:--container[ =]|-c ){_NAME}")
 _SELECTED = re.compile(rf"\bapp\.kubernetes\.io/name={_NAME}")
 _LIST = re.compile(
-    r"^[ \t]*(?:readonly[ \t]+)?(?P<kind>services|deployments|workers|migrations)=\((?P<names>[a-z0-9 -]*)\)",
+    r"^[ \t]*(?:readonly[ \t]+)?(?P<kind>services|deployments|workers|migrations)=\((?P<names>[a-z0-9 /-]*)\)",
     re.MULTILINE,
 )
 _STATE = re.compile(r"delivery/traffic/green-(\d{3})\.yml")
@@ -49,6 +51,8 @@ _SAID = (
     ("tasks.md", re.compile(r"^ +- \[[ xX]\] Switch (\d+)% of traffic to green", re.MULTILINE), False),
 )
 """Where the steps are said, how, and whether the state without any traffic is one of them."""
+_STEPS = re.compile(r"overlays/production/.+-steps\.yml")
+_WEIGHTS = re.compile(r"^ +- setWeight: (\d+)$", re.MULTILINE)
 _INDEX = "runbooks/index.md"
 _LISTED = re.compile(r"^The commands on these pages call (.*)$", re.MULTILINE)
 
@@ -94,7 +98,11 @@ def _shells(files: Mapping[str, str]) -> Iterator[Shell]:
 
 def _lists(shell: Shell, known: Known) -> Problems:
     own = {
-        "deployments": {name_of(each) for each in known.cluster.kind("Deployment")},
+        "deployments": {
+            name
+            for each in known.cluster.kind(*ROLLED)
+            for name in (name_of(each), f"{kind_of(each).lower()}/{name_of(each)}")
+        },
         "migrations": {name_of(each) for each in known.cluster.kind("CronJob")},
     }
     for match in _LIST.finditer(shell.text):
@@ -159,16 +167,22 @@ def check_traffic(cluster: Cluster) -> Problems:
     """Check that every route is in the state that its file is called after."""
     for route in cluster.all:
         match = _STATE.fullmatch(route.path)
+        blue = name_of(route) if ("Rollout", name_of(route)) in cluster.objects else None
         if match and kind_of(route) == "Ingress":
-            yield from _flipped(route, int(match[1]))
+            yield from _flipped(route, int(match[1]), blue)
         elif match:
-            yield from _weighted(route, int(match[1]))
+            yield from _weighted(route, int(match[1]), blue)
 
 
-def _weighted(route: Document, wanted: int) -> Problems:
+def _colour(backend: Value, blue: str | None) -> str:
+    """Name the colour of a route's backend; that of a Rollout's stable version has the name of the Rollout."""
+    return "blue" if backend == blue else str(backend).rpartition("-")[2]
+
+
+def _weighted(route: Document, wanted: int, blue: str | None) -> Problems:
     for index, rule in enumerate(items(route.at(("spec", "rules")))):
         backends = items(rule.get("backendRefs"))
-        weights = {str(each.get("name")).rpartition("-")[2]: each.get("weight", 1) for each in backends}
+        weights = {_colour(each.get("name"), blue): each.get("weight", 1) for each in backends}
         if weights != {"blue": 100 - wanted, "green": wanted}:
             told = ", ".join(f"{colour} {weight}" for colour, weight in weights.items())
             what = f"HTTPRoute {name_of(route)} sends {told}, and the file is called green-{wanted:03}"
@@ -176,23 +190,25 @@ def _weighted(route: Document, wanted: int) -> Problems:
             yield Problem(route.path, what, f"blue {100 - wanted}, green {wanted}", "traffic-step", line)
 
 
-def _flipped(route: Document, wanted: int) -> Problems:
+def _flipped(route: Document, wanted: int, blue: str | None) -> Problems:
     colour = "blue" if wanted == 0 else "green" if wanted == _ALL else "neither alone"
     for path, service in ingress_backends(route):
-        if not str(service.get("name")).endswith(f"-{colour}"):
+        if _colour(service.get("name"), blue) != colour:
             what = f"Ingress {name_of(route)} leads to {service.get('name')}, and the file is called green-{wanted:03}"
             yield Problem(route.path, what, f"lead to {colour}", "traffic-step", route.line((*path, "name")))
 
 
-def check_steps(files: Mapping[str, str], steps: list[int]) -> Problems:
-    """Check that the states of the routes, the scripts and the document take the steps of the spec, 0 being the first.
+def check_steps(files: Mapping[str, str], steps: list[int], states: list[int]) -> Problems:
+    """Check that the scripts, the Rollouts and the document take the steps of the spec, 0 being the first.
 
-    What none of them says any more, because somebody has written it anew, is left alone.
+    ``states`` are those that the routes have files for. What none of them says any more, because somebody has written
+    it anew, is left alone.
     """
-    states = [int(match[1]) for path in sorted(files) if (match := _STATE.fullmatch(path))]
-    if states and sorted(states) != sorted(steps):
-        yield _other_steps("delivery/traffic", "the routes have states for", sorted(states), sorted(steps))
-    for path, pattern, wanted in _SAID:
+    given = [int(match[1]) for path in sorted(files) if (match := _STATE.fullmatch(path))]
+    if given and sorted(given) != sorted(states):
+        yield _other_steps("delivery/traffic", "the routes have states for", sorted(given), sorted(states))
+    rolled = ((path, _WEIGHTS, False) for path in files if _STEPS.fullmatch(path))
+    for path, pattern, wanted in (*_SAID, *rolled):
         found = list(pattern.finditer(files.get(path, "")))
         said = [int(number) for match in found for number in re.findall(r"\d+", match[1])]
         meant = [step for step in steps if step or wanted]

@@ -10,7 +10,7 @@ from decimal import Decimal
 from itertools import product
 from typing import NamedTuple
 
-from devops_tasks.checks.cluster import Cluster, items, labels_of
+from devops_tasks.checks.cluster import Cluster, items, labels_of, scaled
 from devops_tasks.checks.documents import Document, Value
 from devops_tasks.checks.markdown import read_page
 from devops_tasks.checks.rules import Comparison, Rule, first_comparison
@@ -86,7 +86,7 @@ def check_scaling(spec: Spec, cluster: Cluster, rules: list[Rule]) -> Problems:
 
 def _aims(cluster: Cluster, service: str, resource: str) -> Iterator[Aim]:
     for document in cluster.kind("HorizontalPodAutoscaler"):
-        target = cluster.objects.get(("Deployment", str(document.at(("spec", "scaleTargetRef", "name")))))
+        target = cluster.objects.get(scaled(document))
         name = labels_of(target.at(("metadata", "labels"))).get("app.kubernetes.io/name") if target else ""
         for metric in items(document.at(("spec", "metrics"))) if name == service else ():
             aimed = metric.get("resource")

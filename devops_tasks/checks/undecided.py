@@ -23,6 +23,7 @@ _ALERT_PAGES = r"runbooks/alerts/.*\.md"
 _OPERATION_PAGES = r"runbooks/operations/.*\.md"
 _VERIFICATION = r"runbooks/operations/backup-verification\.md"
 _ROTATION = r"runbooks/operations/rotate-secrets\.md"
+_RELEASE = r"runbooks/operations/deploy-new-version\.md"
 _RENEWAL = r"runbooks/operations/certificate-renewal\.md"
 
 _PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -50,6 +51,7 @@ _PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"platform\.tls_issuer", (_DOCUMENT, _RENEWAL)),
     (r"platform\.secret_store", (_DOCUMENT, r"security/secrets\.yml", _ROTATION)),
     (r"monitoring\.(?:runbooks|dashboards)", (_DOCUMENT, _ALERTS, _OPERATOR)),
+    (r"monitoring\.prometheus", (_DOCUMENT, r"overlays/production/analysis\.yml", _RELEASE)),
     (r"monitoring\.heartbeat|contacts\.webhook", (_ALERTMANAGER, _README)),
     (r"cost\.notify", (_DOCUMENT, r"cost/.*")),
     (r"contacts\.on_call", (_DOCUMENT, _ALERT_PAGES, _OPERATION_PAGES)),

@@ -26,6 +26,7 @@ from devops_tasks.checks.monitoring import (
 )
 from devops_tasks.checks.objects import check_objects
 from devops_tasks.checks.residue import check_residue, texts_of
+from devops_tasks.checks.rollouts import check_rollouts
 from devops_tasks.checks.rules import Rule, read_rules
 from devops_tasks.checks.syntax import Shell, check_markers, check_pages, check_scripts, read_texts
 from devops_tasks.checks.undecided import Undecided, check_strays, find_undecided
@@ -99,7 +100,9 @@ def _names(bundle: Bundle, files: Mapping[str, str], documents: list[Document], 
     yield from check_commands(files, _known(bundle.spec, cluster))
     yield from check_declared(files)
     yield from check_traffic(cluster)
-    yield from check_steps(files, [int(step["weight"]) for step in bundle.plan["steps"]])
+    steps = [int(step["weight"]) for step in bundle.plan["steps"]]
+    yield from check_steps(files, steps, steps[:1] if bundle.plan["delivery"]["argo"] else steps)
+    yield from check_rollouts(cluster, files)
     yield from check_flows(cluster, all_flows(bundle.plan), bundle.spec.monitoring.namespace)
     yield from check_queries(files, documents, rules, watched)
     yield from check_flow(bundle.spec, documents, rules, watched)

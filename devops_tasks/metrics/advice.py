@@ -59,8 +59,7 @@ _SCALER = Check(
 _RELEASES = Check(
     "What was released last?",
     "bash",
-    f"{_KUBECTL} get deployments,replicasets --selector app.kubernetes.io/name=%service "
-    "--sort-by .metadata.creationTimestamp",
+    f"{_KUBECTL} get %workloads --selector app.kubernetes.io/name=%service --sort-by .metadata.creationTimestamp",
 )
 _ANY_RELEASE = "When it began with a release, or within an hour of one. Do not look for the cause first."
 _FEW = "A handful of slow or failed requests in a quiet hour cannot raise it: it waits for five within five minutes."
@@ -98,7 +97,7 @@ ADVICE: dict[str, Advice] = {
             _LOGS,
         ),
         (
-            Check("One slow pod: delete it, its Deployment makes another."),
+            Check("One slow pod: delete it, its %maker makes another."),
             Check("All pods, CPU near 100%%: scale out."),
             Check("All pods, CPU idle: something that it calls is slow. Look at its databases and caches first."),
         ),
@@ -127,7 +126,7 @@ ADVICE: dict[str, Advice] = {
         ),
         (
             Check("503 or 504 on all pods: what it needs does not answer. Look at its databases, caches and partners."),
-            Check("One pod fails: delete it, its Deployment makes another."),
+            Check("One pod fails: delete it, its %maker makes another."),
             Check("500 since a change of configuration or of a secret: put the old one back."),
         ),
         _ANY_RELEASE,
@@ -205,7 +204,7 @@ ADVICE: dict[str, Advice] = {
         (
             Check("Every job fails: what the worker calls does not answer, or a secret has changed."),
             Check("Some jobs fail: find what they have in common in the log, and set those messages aside."),
-            Check("One pod fails: delete it, its Deployment makes another."),
+            Check("One pod fails: delete it, its %maker makes another."),
         ),
         _ANY_RELEASE,
         ("A handful of failures in a quiet hour cannot raise it: it waits for five within five minutes.",),
@@ -263,7 +262,7 @@ ADVICE: dict[str, Advice] = {
             Check(
                 "Restart them without an outage.",
                 "bash",
-                f"{_KUBECTL} rollout restart deployment --selector app.kubernetes.io/name=%service",
+                f"{_KUBECTL} %restart",
             ),
             Check("It follows the load: scale out, or give each pod more."),
         ),

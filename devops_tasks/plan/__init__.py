@@ -34,4 +34,8 @@ def plan_bundle(spec: Spec, today: date | None = None) -> Plan:
         **plan_operations(spec),
         **plan_cost(spec),
     }
+    if plan["delivery"]["argo"]:
+        from devops_tasks.plan.analysis import plan_analysis
+
+        plan["analysis"] = plan_analysis(spec, plan["alerts"])
     return {**plan, **plan_document(spec, plan, today), "undecided": plan_undecided(spec)}

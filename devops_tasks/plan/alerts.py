@@ -141,9 +141,13 @@ def form_of(row: Row) -> Form:
 
 
 def family_of(row: Row) -> str:
-    """Name the family of recorded series that a row reads; a worker has no colours to tell apart."""
-    family = form_of(row).family
-    return "cpu_rolling" if family == "cpu" and row.subject.kind == "worker" else family
+    """Name the family of recorded series that a row reads."""
+    return family_on(row.subject, form_of(row).family)
+
+
+def family_on(subject: Subject, family: str) -> str:
+    """Name the family as a subject has it: where no pod has a colour in its name, none can be told apart by it."""
+    return "cpu_rolling" if family == "cpu" and subject.rolling else family
 
 
 def row_words(row: Row) -> dict[str, str]:

@@ -32,7 +32,10 @@ class Label(TypedDict):
 
 
 class Public(TypedDict):
-    """A service that a route leads to; ``port`` is that of its health checks, ``service_port`` that of its requests."""
+    """A service that a route leads to; ``port`` is that of its health checks, ``service_port`` that of its requests.
+
+    ``blue`` and ``green`` are the Services that it leads to, and the Deployments behind them where there are two.
+    """
 
     name: str
     blue: str
@@ -141,6 +144,8 @@ class Delivery(TypedDict):
     judged_count: int
     pipeline: str
     pipeline_path: str
+    argo: bool
+    deadline_seconds: int
     idle_selector: str
     shared_selector: str
     builds: list[Built]
@@ -171,6 +176,7 @@ _SETUP_MINUTES = 30
 def plan_delivery(spec: Spec) -> Plan:
     """Plan ``steps``, the rollback state first, and ``delivery``."""
     public = [service for service in spec.services if service.kind != "worker"]
+    argo = spec.platform.rollout == "argo-rollouts" and bool(public)
     migrations = _migrations(spec)
     workers = [service for service in spec.services if service.kind == "worker"]
     builds = _builds(spec)
@@ -201,22 +207,30 @@ def plan_delivery(spec: Spec) -> Plan:
             "judged_count": len(judged),
             "pipeline": spec.platform.pipeline,
             "pipeline_path": _pipeline_path(spec),
-            "idle_selector": "colour!=blue" + (",app.kubernetes.io/component!=worker" if workers else ""),
+            "argo": argo,
+            "deadline_seconds": _SETUP_MINUTES * 60 + 2 * ceil(spec.delivery.pause.seconds * len(spec.delivery.steps)),
+            "idle_selector": _idle(argo=argo, workers=bool(workers)),
             "shared_selector": _around_pods(spec),
             "builds": builds,
             "unbuilt": unbuilt(spec),
             "tested": [build for build in builds if build["test"]],
             "registry": _registry(spec),
-            "jobs": _jobs(spec, migrations, served=bool(public)),
+            "jobs": _jobs(spec, migrations, served=bool(public), argo=argo),
             "checkout": CHECKOUT,
         },
     }
 
 
+def _idle(*, argo: bool, workers: bool) -> str:
+    parts = ([] if argo else ["colour!=blue"]) + (["app.kubernetes.io/component!=worker"] if workers else [])
+    return ",".join(parts)
+
+
 def _around_pods(spec: Spec) -> str:
-    names = [name for service in spec.services for name in plan_service(spec, service)["deployments"]]
-    rolled = ",".join(name for name in names if not name.endswith("-blue"))
-    return f"colour!=blue,app.kubernetes.io/instance notin ({rolled})"
+    planned = [plan_service(spec, service) for service in spec.services]
+    names = [name for service in planned for name in service["deployments"]]
+    rolled = f"app.kubernetes.io/instance notin ({','.join(name for name in names if not name.endswith('-blue'))})"
+    return f"colour!=blue,{rolled}" if any(service["coloured"] for service in planned) else rolled
 
 
 def _migrations(spec: Spec) -> list[Migration]:
@@ -248,7 +262,7 @@ def _registry(spec: Spec) -> Registry | None:
     return {"host": host, "own": host == _OWN_REGISTRY[spec.platform.pipeline]}
 
 
-def _jobs(spec: Spec, migrations: list[Migration], *, served: bool) -> list[Job]:
+def _jobs(spec: Spec, migrations: list[Migration], *, served: bool, argo: bool) -> list[Job]:
     names = spec.platform.namespaces
     setup = _SETUP_MINUTES + sum(migration["minutes"] for migration in migrations)
     watching = ceil(spec.delivery.pause.seconds * len(spec.delivery.steps) / 60)
@@ -263,9 +277,16 @@ def _jobs(spec: Spec, migrations: list[Migration], *, served: bool) -> list[Job]
          "minutes": setup + 2 * watching, "manual": True, "watches": True,
          "overlay": overlay or "overlays/production",
          "steps": [*_before(spec, "production"),
-                   *(_release(migrations) if served else [*_migrate(migrations), _WHOLE])]},
+                   *(_release(migrations, argo=argo) if served else [*_migrate(migrations), _WHOLE])]},
     ]  # fmt: skip
-    if served:
+    if argo and any(service.kind == "worker" for service in spec.services):
+        rest = [*_pin(spec, "production"), _job_step("Bring up the workers", "rest")]
+        jobs.append(
+            {"name": "workers", "title": "Give the workers the new version", "needs": "production",
+             "namespace": names.production, "lock": "production", "minutes": _SETUP_MINUTES,
+             "manual": False, "watches": False, "overlay": overlay or "overlays/production", "steps": rest}
+        )  # fmt: skip
+    elif served and not argo:
         promote = [*_pin(spec, "production"), _job_step("Give blue the new version and the traffic", "promote")]
         jobs.append(
             {"name": "promotion", "title": "Promote the release", "needs": "production",
@@ -291,9 +312,11 @@ def _pin(spec: Spec, environment: str) -> list[JobStep]:
     return [_job_step("Name what was built", "pin", folders=[f"../overlays/{environment}"])] if built else []
 
 
-def _release(migrations: list[Migration]) -> list[JobStep]:
+def _release(migrations: list[Migration], *, argo: bool) -> list[JobStep]:
     """Plan the steps before traffic moves; from the end of the one called ``begin`` on, a failure is rolled back."""
     idle, green = "See that green is idle", _job_step("Bring up green", "green")
+    if argo:
+        idle, green = "See that no release is under way", _job_step("Begin the release", "rollouts")
     if not migrations:
         return [_job_step(idle, "begin", "begin"), green]
     return [_job_step(idle, "begin"), *_migrate(migrations, "begin"), green]
@@ -317,7 +340,7 @@ def _step(share: Share) -> Step:
 
 def _public(spec: Spec, service: Service) -> Public:
     planned = plan_service(spec, service)
-    blue, green = planned["deployments"]
+    blue, green = planned["backends"]
     return {
         "name": service.name,
         "blue": blue,

@@ -6,14 +6,14 @@ from typing import TypedDict
 
 from devops_tasks.metrics import fill
 from devops_tasks.metrics.forms import FAMILIES, Family
-from devops_tasks.plan.alerts import Row, family_of, instrumented, level, row_words
+from devops_tasks.plan.alerts import Row, family_of, family_on, instrumented, level, row_words
 from devops_tasks.plan.subjects import Subject
 from devops_tasks.spec import SourceMetric, Spec
 
 _ALWAYS = {
     "api": ("traffic", "latency", "cpu", "memory"),
     "web": ("traffic", "latency", "cpu", "memory"),
-    "worker": ("jobs", "cpu_rolling", "memory"),
+    "worker": ("jobs", "cpu", "memory"),
     "database": ("connections",),
     "feature": (),
 }
@@ -147,7 +147,7 @@ def _needs(subject: Subject, name: str, readers: list[Row]) -> Iterator[Need]:
 def _families(subject: Subject, rows: list[Row]) -> list[str]:
     always, key = (name for name in _ALWAYS[subject.kind] if subject.measured or name not in _APPLICATION), subject.key
     read = (family_of(row) for row in rows if row.subject.key == key and instrumented(row))
-    return sorted({*always, *read}, key=_ORDER.index)
+    return sorted({*(family_on(subject, name) for name in always), *read}, key=_ORDER.index)
 
 
 def _readers(subject: Subject, family: str, rows: list[Row]) -> list[Row]:

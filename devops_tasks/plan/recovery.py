@@ -13,7 +13,7 @@ from devops_tasks.plan import undecided
 from devops_tasks.plan.network import NOT_PUBLIC, Flow, Peer, plan_peer
 from devops_tasks.plan.tasks import ENGINES
 from devops_tasks.plan.tuning import Setting, plan_settings
-from devops_tasks.plan.workloads import plan_service
+from devops_tasks.plan.workloads import PlannedService, plan_service
 from devops_tasks.spec import ENVIRONMENT_NAMES, BackupRow, Database, DatabaseBackup, DatabaseSize, Service, Spec
 from devops_tasks.units import Duration
 
@@ -217,7 +217,7 @@ def _database(spec: Spec, database: Database) -> PlannedDatabase:
         "image": database.image or undecided.tools(database),
         "unpinned": undecided.unpinned(spec, database),
         "services": [service.name for service in users],
-        "deployments": [name for service in planned for name in service["deployments"]],
+        "deployments": [name for service in planned for name in _scaled(spec, service)],
         "migrations": [service["migration"]["name"] for service in planned if service["migration"]],
         "url_secret": _url_secret(database, users),
         "backup": _backup(spec, database),
@@ -241,6 +241,13 @@ def _restore_test(spec: Spec, database: Database) -> str:
     """Name the plan of restore tests: letters, digits and ``_``, and no other plan of the account has it."""
     room = _TEST_NAME_MOST - len(database.name) - 1
     return f"{spec.feature.slug[:room]}-{database.name}".replace("-", "_")
+
+
+def _scaled(spec: Spec, service: PlannedService) -> list[str]:
+    """Name what a restore stops; with the kind where there are two of them."""
+    if spec.platform.rollout != "argo-rollouts":
+        return service["deployments"]
+    return [f"{service['resource']}/{name}" for name in service["deployments"]]
 
 
 def _size(resource: str, environment: str, size: DatabaseSize) -> Size:

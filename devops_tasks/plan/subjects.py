@@ -19,7 +19,7 @@ _PHRASE = """\
 class Subject(NamedTuple):
     """One thing that alerts are about; ``words`` are its names for :func:`devops_tasks.metrics.fill`.
 
-    ``scaled`` says whether it has an autoscaler.
+    ``scaled`` says whether it has an autoscaler, ``rolling`` whether its pods have no colour in their names.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Subject(NamedTuple):
     queues: tuple[dict[str, str], ...] = ()
     stores: bool = False
     scaled: bool = False
+    rolling: bool = False
 
     @property
     def key(self) -> str:
@@ -67,19 +68,25 @@ def _common(spec: Spec, name: str) -> dict[str, str]:
         "namespace": spec.platform.namespaces.production,
         "staging": spec.platform.namespaces.staging,
         "monitoring": spec.monitoring.namespace,
+        "workloads": f"{'rollouts,' if spec.platform.rollout == 'argo-rollouts' else ''}deployments,replicasets",
         "routes": "ingresses" if spec.platform.routing == "ingress" else "httproutes",
     }
 
 
 def _service(spec: Spec, service: Service) -> Subject:
     queues = tuple(_queue(queue) for queue in spec.queues if queue.name in service.needs)
-    words = {**_common(spec, service.name), **_selectors(spec, service), **_series(spec, service), **_asked(service)}
+    rolling = service.kind == "worker" or spec.platform.rollout == "argo-rollouts"
+    words = {
+        **_common(spec, service.name),
+        **_selectors(spec, service),
+        **_series(spec, service, rolling=rolling),
+        **_asked(service),
+    }
     measured = service.metrics.convention != "none"
     stores = any(database.name in service.needs for database in spec.databases)
     read = queues if service.kind == "worker" else ()
-    return Subject(
-        service.name, service.kind, words, measured, read, stores, service.production.autoscaling is not None
-    )
+    scaled = service.production.autoscaling is not None
+    return Subject(service.name, service.kind, words, measured, read, stores, scaled, rolling)
 
 
 def _selectors(spec: Spec, service: Service) -> dict[str, str]:
@@ -93,8 +100,7 @@ def _selectors(spec: Spec, service: Service) -> dict[str, str]:
     }
 
 
-def _series(spec: Spec, service: Service) -> dict[str, str]:
-    coloured = service.kind != "worker"
+def _series(spec: Spec, service: Service, *, rolling: bool) -> dict[str, str]:
     weeks = baseline_weeks(spec.monitoring.retention)
     lines = [_PHRASE.replace("WEEK", str(week)) for week in range(1, weeks + 1)]
     scraped = _selectors(spec, service)["scraped"]
@@ -104,10 +110,20 @@ def _series(spec: Spec, service: Service) -> dict[str, str]:
         "weeks": "\n  or\n".join(lines).replace("%scraped", scraped),
         "weeks_read": str(weeks),
         "weeks_kept": f"{weeks} week{'s' if weeks > 1 else ''} and an hour",
-        "colours": "_colour" if coloured else "",
-        "of_pods": " of the {{ $labels.colour }} pods" if coloured else "",
-        "deployment": f"{service.name}-blue" if coloured else service.name,
+        "colours": "" if rolling else "_colour",
+        "of_pods": "" if rolling else " of the {{ $labels.colour }} pods",
+        "deployment": service.name if rolling else f"{service.name}-blue",
+        **_made(spec, service),
     }
+
+
+def _made(spec: Spec, service: Service) -> dict[str, str]:
+    """Say what makes the pods of a service, and how it is told to make all of them anew."""
+    if service.kind == "worker" or spec.platform.rollout != "argo-rollouts":
+        restart = f"rollout restart deployment --selector app.kubernetes.io/name={service.name}"
+        return {"maker": "Deployment", "restart": restart}
+    patch = r'"{\"spec\": {\"restartAt\": \"$(date --utc +%Y-%m-%dT%H:%M:%SZ)\"}}"'
+    return {"maker": "Rollout", "restart": f"patch rollout {service.name} --type merge --patch {patch}"}
 
 
 def _asked(service: Service) -> dict[str, str]:

@@ -240,9 +240,16 @@ def _rollout_steps(spec: Spec) -> Iterator[str]:
     if migrating:
         yield f"Have {join(migrating)} migrate before the new version takes over, in steps that the old one survives"
     if served(spec):
+        yield from _argo_steps(spec)
         yield f"Implement blue-green deployment: {pace(spec)}"
     if workers(spec):
         yield f"Roll {join([worker.name for worker in workers(spec)])} pod by pod (a worker has no colours)"
+
+
+def _argo_steps(spec: Spec) -> Iterator[str]:
+    if spec.platform.rollout == "argo-rollouts":
+        plugin = " and its traffic router plugin argoproj-labs/gatewayAPI" if spec.platform.routing != "ingress" else ""
+        yield f"Install Argo Rollouts{plugin}, and let it reach Prometheus ({spec.monitoring.prometheus or UNKNOWN})"
 
 
 def _alerting(spec: Spec) -> Draft:

@@ -108,6 +108,7 @@ _MOOT: dict[str, Callable[[Spec, Any], bool]] = {
     ),
     "databases.*.image": lambda _, database: database.hosting == "managed",
     "backup.aws_cli": lambda spec, _: all(database.hosting == "managed" for database in spec.databases),
+    "monitoring.prometheus": lambda spec, _: spec.platform.rollout != "argo-rollouts" or _unserved(spec, _),
     "backup.metrics.store": _metrics_kept,
     "cost.notify": lambda _, cost: cost.budget is None,
     "contacts.webhook": lambda _, contacts: contacts.pager != "webhook",

@@ -38,7 +38,7 @@ class Port(TypedDict):
 
 
 class Workload(TypedDict):
-    """One Deployment; ``colour`` is None for a worker's."""
+    """One Deployment or Rollout; ``colour`` is None where a service has but one."""
 
     name: str
     colour: str | None
@@ -121,7 +121,11 @@ class Image(TypedDict):
 
 
 class PlannedService(TypedDict):
-    """All that templates print of a service."""
+    """All that templates print of a service.
+
+    One that is ``rolled`` is a Rollout instead of two coloured Deployments. ``backends`` are the Services that a route
+    leads to, that of the version which serves first.
+    """
 
     name: str
     kind: str
@@ -129,8 +133,11 @@ class PlannedService(TypedDict):
     public: bool
     coloured: bool
     colours: list[str]
+    rolled: bool
+    resource: str
     live_colour: str | None
     deployments: list[str]
+    backends: list[str]
     workloads: list[Workload]
     labels: dict[str, str]
     image: str
@@ -259,8 +266,10 @@ def _migration_flows(service: PlannedService) -> list[Flow]:
 
 
 def plan_service(spec: Spec, service: Service) -> PlannedService:
-    """Plan one service; ``deployments`` are the names of its Deployments, one per colour or the one of a worker."""
-    workloads = _workloads(service)
+    """Plan one service; ``deployments`` are the names of its Deployments, one per colour, or of the one that it has."""
+    rolled = rolls_out(spec, service)
+    coloured = service.kind != "worker" and not rolled
+    workloads = _workloads(service, coloured=coloured)
     ports = _ports(service)
     config = _config(spec, service)
     writable = _writable(service)
@@ -270,10 +279,13 @@ def plan_service(spec: Spec, service: Service) -> PlannedService:
         "kind": service.kind,
         "team": spec.feature.team,
         "public": service.kind != "worker",
-        "coloured": service.kind != "worker",
+        "coloured": coloured,
         "colours": [workload["colour"] for workload in workloads if workload["colour"]],
-        "live_colour": None if service.kind == "worker" else LIVE_COLOUR,
+        "rolled": rolled,
+        "resource": "rollout" if rolled else "deployment",
+        "live_colour": LIVE_COLOUR if coloured else None,
         "deployments": [workload["name"] for workload in workloads],
+        "backends": _backends(service, rolled=rolled),
         "workloads": workloads,
         "labels": _labels(spec, service),
         "image": service.image or undecided.image(service.name),
@@ -312,10 +324,21 @@ def plan_service(spec: Spec, service: Service) -> PlannedService:
     }
 
 
-def _workloads(service: Service) -> list[Workload]:
-    if service.kind == "worker":
+def rolls_out(spec: Spec, service: Service) -> bool:
+    """Say whether Argo Rollouts brings a service up: its Rollout stands in for both colours."""
+    return spec.platform.rollout == "argo-rollouts" and service.kind != "worker"
+
+
+def _workloads(service: Service, *, coloured: bool) -> list[Workload]:
+    if not coloured:
         return [{"name": service.name, "colour": None}]
     return [{"name": f"{service.name}-{colour}", "colour": colour} for colour in COLOURS]
+
+
+def _backends(service: Service, *, rolled: bool) -> list[str]:
+    if service.kind == "worker":
+        return []
+    return [service.name if rolled and colour == LIVE_COLOUR else f"{service.name}-{colour}" for colour in COLOURS]
 
 
 def _labels(spec: Spec, service: Service) -> dict[str, str]:
