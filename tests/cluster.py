@@ -30,6 +30,7 @@ RESOURCES = {
     "discovery.k8s.io/v1": ("endpointslices",),
     "gateway.networking.k8s.io/v1": ("httproutes",),
     "networking.k8s.io/v1": ("ingresses",),
+    "argoproj.io/v1alpha1": ("rollouts",),
 }
 KINDS = {
     "pods": "Pod",
@@ -42,6 +43,7 @@ KINDS = {
     "endpointslices": "EndpointSlice",
     "httproutes": "HTTPRoute",
     "ingresses": "Ingress",
+    "rollouts": "Rollout",
 }
 CONTEXT = "test-cluster"
 NAMESPACE = "reports"
@@ -70,6 +72,8 @@ class Cluster:
     Deployment never become ready, those of a `stuck` one never end, those of one that is `not_answering` are ready and
     answer errors.
     A Job of a `failing` CronJob fails, one of an `endless` CronJob goes on for ever, any other is complete at once.
+    A Rollout goes to a version that served before at once, as Argo Rollouts does without steps, unless it is `broken`;
+    `before_find` is called with every object that is read by its name, as the time that goes by.
     """
 
     def __init__(self) -> None:
@@ -78,6 +82,7 @@ class Cluster:
         self.not_answering: set[str] = set()
         self.before_patch: Callable[[str, str], None] = lambda _resource, _name: None
         self.before_create: Callable[[str], None] = lambda _name: None
+        self.before_find: Callable[[str, str], None] = lambda _resource, _name: None
         self.stuck: set[str] = set()
         self.failing: set[str] = set()
         self.endless: set[str] = set()
@@ -97,6 +102,46 @@ class Cluster:
         self._add_colours(name, blue, green)
         path = {"path": "/", "backend": {"service": {"name": f"{name}-{backend}", "port": {"number": 80}}}}
         self.add("ingresses", name, {"rules": [{"http": {"paths": [path]}}]})
+
+    def add_rollout(self, name: str, serving: str, released: str = "", phase: str = "Healthy", step: int = 0) -> None:
+        """Add a Rollout that serves one version and, where another one is named, is releasing that."""
+        labels = {"app.kubernetes.io/name": name}
+        self.add("rollouts", name, {"replicas": 3, "template": _template(name, released or serving)}, labels)
+        for version in (serving, released):
+            if version:
+                self.add_version(name, version)
+        self.tell(name, phase, stable=serving, current=released or serving, step=step)
+
+    def add_version(self, name: str, version: str) -> None:
+        """Add the ReplicaSet of a version, with the labels that Argo Rollouts adds to its pods."""
+        own = {"app.kubernetes.io/name": name, "rollouts-pod-template-hash": version}
+        template = _template(name, version)
+        template["metadata"]["labels"] |= {"rollouts-pod-template-hash": version, "colour": "blue"}
+        self.add("replicasets", f"{name}-{version}", {"replicas": 3, "template": template}, own)
+
+    def tell(self, name: str, phase: str, *, stable: str = "", current: str = "", step: int = 1) -> None:
+        """Say where a Rollout is, as Argo Rollouts does once it has seen the newest form."""
+        item = self.objects["rollouts", name]
+        status = item.setdefault("status", {})
+        status |= {"observedGeneration": str(item["metadata"]["generation"]), "phase": phase, "currentStepIndex": step}
+        status |= {"stableRS": stable} if stable else {}
+        status |= {"currentPodHash": current} if current else {}
+
+    def version(self, name: str) -> str:
+        """Name the version that a Rollout wants, by the tag of its image."""
+        (container,) = self.objects["rollouts", name]["spec"]["template"]["spec"]["containers"]
+        return str(container["image"].rpartition(":")[2])
+
+    def _roll(self, name: str) -> None:
+        """Do what Argo Rollouts does about a changed template."""
+        item = self.objects["rollouts", name]
+        found = next(
+            (each["metadata"]["labels"]["rollouts-pod-template-hash"] for each in self.select("replicasets", "")
+             if each["metadata"]["labels"].get("app.kubernetes.io/name") == name
+             and _as_applied(each["spec"]["template"]) == item["spec"]["template"]), None
+        )  # fmt: skip
+        if found and name not in self.broken:
+            self.tell(name, "Healthy", stable=found, current=found)
 
     def backend(self, name: str) -> str:
         (rule,) = self.objects["ingresses", name]["spec"]["rules"]
@@ -154,6 +199,7 @@ class Cluster:
         return int(self.objects["deployments", name]["spec"]["replicas"])
 
     def find(self, resource: str, name: str) -> Object:
+        self.before_find(resource, name)
         if (resource, name) not in self.objects:
             raise Refusal(404, f'{resource} "{name}" not found')
         return self._alive(resource, self.objects[resource, name])
@@ -177,8 +223,13 @@ class Cluster:
             _patch_json(item, cast("list[Object]", body))
         else:
             _patch_merge(item, cast("Object", body))
-        item["metadata"]["generation"] += 1
         self.events.append(("patch", name, body))
+        if resource == "rollouts" and isinstance(body, dict) and "status" in body:
+            self.tell(name, "Degraded")
+            return item
+        item["metadata"]["generation"] += 1
+        if resource == "rollouts":
+            self._roll(name)
         return self._alive(resource, item)
 
     def scale(self, name: str, replicas: int) -> Object:
@@ -232,6 +283,8 @@ class Cluster:
 
     def _pods(self, selector: str) -> list[Object]:
         label, _, service = selector.partition("=")
+        if ",colour=" in selector:
+            return self._coloured(*service.split(",colour="))
         if label == "job-name":
             container = {"name": "migrate", "image": "none"}
             metadata = {"name": f"{service}-x", "namespace": NAMESPACE}
@@ -245,6 +298,28 @@ class Cluster:
         return [
             {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": NAMESPACE}} for name in names
         ]
+
+    def _coloured(self, service: str, colour: str) -> list[Object]:
+        status = self.objects["rollouts", service]["status"]
+        version = status["stableRS"] if colour == "blue" else status["currentPodHash"]
+        if colour == "green" and version == status["stableRS"]:
+            return []
+        ready = "False" if service in self.broken else "True"
+        return [
+            {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"{service}-{version}-x", "namespace": NAMESPACE},
+             "status": {"conditions": [{"type": "Ready", "status": ready}]}}
+        ]  # fmt: skip
+
+
+def _template(name: str, version: str) -> Object:
+    container = {"name": name, "image": f"registry.example.com/{name}:{version}"}
+    return {"metadata": {"labels": {"app.kubernetes.io/name": name}}, "spec": {"containers": [container]}}
+
+
+def _as_applied(template: Object) -> Object:
+    added = {"rollouts-pod-template-hash", "colour"}
+    kept = {key: value for key, value in template["metadata"]["labels"].items() if key not in added}
+    return {**template, "metadata": {**template["metadata"], "labels": kept}}
 
 
 def _patch_merge(target: Object, patch: Object) -> None:
@@ -295,6 +370,9 @@ class _Handler(BaseHTTPRequestHandler):
         if part == "scale":
             self._reply(lambda: self.cluster.scale(name, body["spec"]["replicas"]))
         else:
+            # What a resource is, and how it stands, are patched apart.
+            if part != "status" and isinstance(body, dict):
+                body.pop("status", None)
             self._reply(lambda: self.cluster.patch(resource, name, kind, body))
 
     def do_POST(self) -> None:

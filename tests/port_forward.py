@@ -1,6 +1,6 @@
-"""What stands in for `kubectl port-forward deployment/NAME :PORT`: a web server that answers as the pod would.
+"""What stands in for `kubectl port-forward KIND/NAME :PORT`: a web server that answers as the pod would.
 
-A Deployment that is named in the file NOT_ANSWERING answers 503.
+A Deployment or pod that is named in the file NOT_ANSWERING answers 503.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 def main(arguments: list[str]) -> None:
     position = arguments.index("port-forward")
-    deployment, port = arguments[position + 1].removeprefix("deployment/"), arguments[position + 2].removeprefix(":")
+    deployment, port = arguments[position + 1].rpartition("/")[2], arguments[position + 2].removeprefix(":")
     broken = deployment in Path(os.environ["NOT_ANSWERING"]).read_text().splitlines()
 
     class Pod(BaseHTTPRequestHandler):

@@ -565,6 +565,18 @@ TEXTS: dict[str, tuple[str, Errors]] = {
         MINIMAL + "services: [{name: a, kind: worker, host: a.example.com}]\n",
         [("contradiction", "11:36: services[0].host: a worker serves no requests (remove it, or make it an api)")],
     ),
+    "a pause in which no criterion can hold": (
+        MINIMAL + "platform: {rollout: argo-rollouts}\ndelivery: {pause: 4m}\n",
+        [
+            (
+                "contradiction",
+                (
+                    "12:12: delivery.pause: a rollback criterion has to hold for 5m, and Argo Rollouts goes on before "
+                    "that (write 5m or more)"
+                ),
+            )
+        ],
+    ),
     # All at once
     "a fault of each sort": (
         with_("engineer", "enginer").replace('"24"', "!x 24")

@@ -41,6 +41,10 @@ BUNDLES = {
     "two services and a worker": TWO_SERVICES,
     "a worker alone": WORKER,
     "a worker alone, by GitLab": WORKER + "platform: {pipeline: gitlab-ci}\n",
+    "two services, by Argo Rollouts": TWO_SERVICES.replace("pause: 2s", "pause: 5m")
+    + "platform: {rollout: argo-rollouts}\n",
+    "one service, by Argo Rollouts, Ingresses and GitLab": MINIMAL
+    + "platform: {rollout: argo-rollouts, routing: ingress, pipeline: gitlab-ci}\n",
     "two services, by GitLab": TWO_SERVICES + "platform: {pipeline: gitlab-ci}\n",
 }
 SCRIPTS = ("rollback.sh", "shift-traffic.sh", "smoke-test.sh", "watch-rollout.sh")

@@ -228,7 +228,8 @@ def test_the_pipeline_does_not_begin_while_green_serves(shop: Machine) -> None:
 def found(files: Files) -> list[str]:
     cluster = read_cluster(read_documents(files)[0])
     return [
-        problem.what for problem in (*check_objects(cluster), *check_traffic(cluster), *check_steps(files, [0, 100]))
+        problem.what
+        for problem in (*check_objects(cluster), *check_traffic(cluster), *check_steps(files, [0, 100], [0, 100]))
     ]
 
 

@@ -325,8 +325,8 @@ def test_an_empty_file_lacks_the_six_required_keys() -> None:
             ["s.yaml:11:25: delivery.steps[1]: 5% is no more than the step before it (sort them)"],
         ),
         (
-            MINIMAL + "platform: {rollout: argo-rollouts}\n",
-            ["s.yaml:11:12: platform.rollout: argo-rollouts is not built yet (built so far: kubernetes)"],
+            MINIMAL + "platform: {custom_metrics: prometheus-adapter}\n",
+            ["s.yaml:11:12: platform.custom_metrics: prometheus-adapter is not built yet (built so far: none)"],
         ),
         (MINIMAL + "pack: x\n", ["s.yaml:11:1: pack: not built yet (leave it out for now)"]),
         (

@@ -48,7 +48,7 @@ def _rows() -> Iterator[tuple[str, ...]]:
         yield (*taken, *_UNROUTED) if "platform.routing=ingress" in taken else taken
 
 
-MATRIX = [(name, ()) for name in EXAMPLES] + [
+MATRIX = [*((name, ()) for name in EXAMPLES), ("checkout", ("platform.rollout=argo-rollouts",))] + [
     (name, row) for row, name in zip(_rows(), ("checkout", "saved-reports", "minimal") * 9, strict=False)
 ]
 

@@ -68,9 +68,13 @@ def _common(spec: Spec, name: str) -> dict[str, str]:
         "namespace": spec.platform.namespaces.production,
         "staging": spec.platform.namespaces.staging,
         "monitoring": spec.monitoring.namespace,
-        "workloads": f"{'rollouts,' if spec.platform.rollout == 'argo-rollouts' else ''}deployments,replicasets",
+        "workloads": f"{'rollouts,' if _rolled(spec) else ''}deployments,replicasets",
         "routes": "ingresses" if spec.platform.routing == "ingress" else "httproutes",
     }
+
+
+def _rolled(spec: Spec) -> bool:
+    return spec.platform.rollout == "argo-rollouts" and any(service.kind != "worker" for service in spec.services)
 
 
 def _service(spec: Spec, service: Service) -> Subject:
