@@ -29,6 +29,7 @@ def derived(spec: Tree) -> tuple[dict[str, Amount], dict[str, str]]:
     """Compute the numbers and the texts that follow from a spec's values, by what they are."""
     amounts = {
         **_delivery(spec["delivery"], sum("migrate" in service for service in spec["services"])),
+        **_analysis(spec),
         **_planning(spec),
         **_savings(spec.get("cost", {})),
     }
@@ -48,6 +49,29 @@ def _delivery(delivery: Tree, migrations: int) -> dict[str, Amount]:
         **rests,
         "half an hour, one for each migration and twice all delivery.pause": ("time", Fraction(60 * minutes)),
     }
+
+
+def _analysis(spec: Tree) -> dict[str, Amount]:
+    """Compute how often and how long Argo Rollouts asks, and for how long a release is followed."""
+    if spec["platform"].get("rollout") != "argo-rollouts":
+        return {}
+    scraped, every = (_value("duration", spec["monitoring"].get(f"{name}_interval", "15s"))
+                      for name in ("scrape", "evaluation"))  # fmt: skip
+    pause = _value("duration", spec["delivery"].get("pause", "10m"))
+    found: dict[str, Amount] = {
+        "half an hour and twice all delivery.pause": (
+            "time", Fraction(1800 + 2 * ceil(pause * len(spec["delivery"]["steps"])))
+        ),
+        "four times the longer of monitoring.scrape_interval and monitoring.evaluation_interval": (
+            "time", 4 * max(scraped, every)
+        ),
+        "delivery.pause by monitoring.evaluation_interval, and one": ("number", Fraction(ceil(pause / every) + 1)),
+    }  # fmt: skip
+    for index, criterion in enumerate(spec["rollback"]["criteria"]):
+        steps = ceil(_value("duration", criterion["for"]) / every) + 1
+        key = f"rollback.criteria[{index}].for by monitoring.evaluation_interval"
+        found |= {f"{key}, and one": ("number", Fraction(steps)), f"{key}, and one, of these": ("time", steps * every)}
+    return found
 
 
 def _planning(spec: Tree) -> dict[str, Amount]:

@@ -35,6 +35,7 @@ SHFMT = str(Path(sys.executable).with_name("shfmt"))
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 _IDENTITIES = ("alert", "record", "job_name", "name", "secretKey", "Key", "title", "series", "destination", "receiver")
 _QUERIES = ("expr", "query")
+_COMPOUND = re.compile(r"\b(?:(\d+)h)?(?:(\d+)m)?(\d+)s\b")
 
 
 class Leaf(NamedTuple):
@@ -118,7 +119,13 @@ def _expression(node: Parsed, place: str) -> Found:
     elif isinstance(node, promql_parser.NumberLiteral):
         yield place, repr(node.val)
     else:
-        yield place, node.prettify()
+        yield place, _COMPOUND.sub(_in_seconds, node.prettify())
+
+
+def _in_seconds(span: re.Match[str]) -> str:
+    """Write a time of several units as one number, as every other quantity is."""
+    hours, minutes, seconds = (int(part or 0) for part in span.groups())
+    return f"{hours * 3600 + minutes * 60 + seconds}s"
 
 
 def _json(text: str, _files: Files) -> Found:

@@ -20,6 +20,7 @@ _MINUTES = ["2m", "180s", "12m", "720000ms", "0.5h", "20 min"]
 _STEPS = ((3, 19), (21, 49), (51, 79), (81, 97))
 _SELDOM = 0.4
 _INGRESS = 7
+_ARGO = 67
 """One seed of so many has Ingresses."""
 _PATIENCE = 10_000  # draws, after which a range has no number left
 _WAITING = ("external", "blockers", "blocking")
@@ -192,9 +193,18 @@ def twins(seed: int, *, rich: bool = False) -> tuple[Keys, Keys]:
         spec["services"] = [service | _migration(draft, service, spec["databases"]) for service in spec["services"]]
         if seed % _INGRESS == 1:
             _route_by_ingress(draft, spec)
+        if seed % _ARGO == 46:
+            _roll_by_argo(draft, spec)
         spec["services"] = [service | _build(draft, service) for service in spec["services"]]
         _pin_backups(draft, spec)
     return specs
+
+
+def _roll_by_argo(draft: Draft, spec: Keys) -> None:
+    """Choose Argo Rollouts, and a pause in which every criterion can hold."""
+    spec["platform"]["rollout"] = "argo-rollouts"
+    spec["delivery"] |= {"pause": draft.values.duration(301, 9999)}
+    spec["monitoring"] |= draft.often(0.6, {"prometheus": draft.values.url()})
 
 
 def _route_by_ingress(draft: Draft, spec: Keys) -> None:

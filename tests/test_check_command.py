@@ -654,7 +654,8 @@ SAMPLES = {
     "pager": "opsgenie",
     "next": "2027-01-01",
     **dict.fromkeys(
-        ("runbooks", "dashboards", "heartbeat", "webhook", "diagrams", "costs", "security"), "https://example.com/x"
+        ("runbooks", "dashboards", "heartbeat", "prometheus", "webhook", "diagrams", "costs", "security"),
+        "https://example.com/x",
     ),
 }
 """A decision for each key that may be undecided, by the last step of its path."""
@@ -679,6 +680,9 @@ caches: [{name: cache, hosting: in-cluster}]
 document: {fidelity: brief}
 platform: {cloud: none, secrets: manual, routing: ingress}
 """
+ROLLED = f"{ODD}monitoring: {{evaluation_interval: 30s}}\n".replace(
+    "gitlab-ci", "github-actions, rollout: argo-rollouts"
+)
 MARKED = re.compile(r"\bundecided\b|to be decided", re.IGNORECASE)
 
 
@@ -688,9 +692,9 @@ def undecided_of(loaded: Loaded, files: dict[str, str]) -> list[Undecided]:
     return judge_bundle(bundle, lambda _: True).undecided
 
 
-@pytest.mark.parametrize("name", [*EXAMPLES, "odd", "inside"])
+@pytest.mark.parametrize("name", [*EXAMPLES, "odd", "inside", "rolled"])
 def test_an_undecided_key_is_listed_with_the_files_that_change_when_it_is_decided(name: str) -> None:
-    texts = {"odd": ODD, "inside": INSIDE}
+    texts = {"odd": ODD, "inside": INSIDE, "rolled": ROLLED}
     loaded = load_text(texts[name]) if name in texts else load_spec(read_spec(ROOT / "examples" / f"{name}.yaml"))
     files = render_bundle(loaded)
     listed = undecided_of(loaded, files)

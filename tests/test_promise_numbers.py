@@ -23,7 +23,7 @@ from tests.readback import Reading, Twins, scalars
 
 TABLE = Path(__file__).with_name("places.yaml")
 SEEDS = range(int(os.environ.get("SPECS", "3")))
-RICH = (9, 11, 15, 20, 24)
+RICH = (9, 11, 15, 20, 24, 46, 113)
 PAIRS = tuple((seed, seed in RICH) for seed in (0, 2, 3, 4, 5, 7, 8, 10, 16, 21, 23, 31, 34, *RICH))
 """Seeds, and whether their specs are rich, which together reach every place that hundreds of others reach.
 
