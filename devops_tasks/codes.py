@@ -74,6 +74,8 @@ CODES: dict[str, Code] = {
              "Write the class that is named, or another one."),
         Code("no-version", "Contradictions", "An image without a version, or `latest`.", "Add a tag or a digest."),
         Code("contradiction", "Contradictions", "Two keys exclude each other.", "Change or remove one of them."),
+        Code("policy", "Contradictions", "A value is not what a `policy` demands that the spec inherits. Where nobody "
+             "has written it, the place is that of the group where it would stand.", "Write what is demanded."),
         Code("document", "Contradictions", "`new` writes the parent documents where the defaults say, and the spec "
              "says another place.", "Leave the key out."),
         Code("usage", "Command line", "An option or argument is not of the form that it takes, or misses another one.",

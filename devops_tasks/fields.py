@@ -163,8 +163,11 @@ class Record:
 
 
 def attribute(name: str) -> str:
-    """Name the attribute of a key: ``for`` is a word of Python, so its attribute is ``for_``; so is ``class``."""
-    return f"{name}_" if name in {"for", "class"} else name
+    """Name the attribute of a key: ``for`` is a word of Python, so its attribute is ``for_``; so is ``class``.
+
+    So is ``key``, by which fields are declared.
+    """
+    return f"{name}_" if name in {"for", "class", "key"} else name
 
 
 def nearest(word: str, known: Mapping[str, object] | tuple[str, ...]) -> str:

@@ -105,6 +105,9 @@ LABEL_KEY = matching(
     253,
 )
 CIDR = matching("cidr", "an IPv4 range such as 10.20.0.0/24", rf"({_OCTET}\.){{3}}{_OCTET}/(3[0-2]|[12]?\d)", 18)
+POLICY_KEY = matching(
+    "key", "a key such as services[].slo.availability", r"[A-Za-z_][\w-]*(\[\])?(\.[A-Za-z_][\w-]*(\[\])?)*", 200
+)
 IMAGE = matching(
     "image",
     "an image such as registry.example.com/team/app:1.0.0, with an optional @sha256 digest",
@@ -775,6 +778,21 @@ class Document(Record):
     fidelity: str = key(choice("full", "brief"), "Whether tasks.md shows the files or links to them", default="full")
 
 
+class Policy(Record):
+    """What is demanded of one key, in every spec that inherits it."""
+
+    key_: str = key(POLICY_KEY, "The key that is judged, with [] behind each list", required=True,
+                    example="services[].slo.availability")  # fmt: skip
+    must_be: str | None = key(WORDS, "The one value that it may have")
+    must_not_be: str | None = key(WORDS, "A value that it may not have")
+    at_least: str | None = key(WORDS, "The smallest value that it may have", example="99.5%")
+    at_most: str | None = key(WORDS, "The largest value that it may have")
+    required: bool | None = key(BOOLEAN, "Whether it must have a value", example="true")
+    forbidden: bool | None = key(BOOLEAN, "Whether it must have none", example="true")
+    because: str = key(SENTENCE, "Why, in words for whoever meets it", required=True,
+                       example="Our customers have been promised as much")  # fmt: skip
+
+
 _LATER: Entries[dict[str, str]] = entries(SETTING, WORDS)
 
 
@@ -824,7 +842,9 @@ class Spec(Record):
     extends: str | None = key(EXTENDS, "The file of defaults that this one is laid over, relative to it. A spec that "
                               "names none takes the nearest .devops-tasks.yaml in its own folder or above; the word "
                               "none takes nothing", example="../platform-defaults.yaml")  # fmt: skip
-    policy: dict[str, str] | None = key(_LATER, "What a spec must or must not say", later=True)
+    policy: tuple[Policy, ...] | None = key(
+        listing(nested(Policy)), "What every spec that inherits this file must or must not say"
+    )
     pack: dict[str, str] | None = key(_LATER, "A template pack", later=True)
 
 

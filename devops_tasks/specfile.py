@@ -16,7 +16,7 @@ from devops_tasks.errors import Fault, KeyPath, Problem, UserError, key_text
 from devops_tasks.fields import UNREAD, Builder, Kind, Nested, Tree, prune, shape_at, value_at
 from devops_tasks.reading import read_regular
 from devops_tasks.rules import check_spec
-from devops_tasks.spec import SPEC, Spec
+from devops_tasks.spec import SPEC, Policy, Spec
 from devops_tasks.spectext import inline
 
 MOST_BYTES = 1_000_000
@@ -407,13 +407,29 @@ def load_spec(source: Source) -> Loaded:
         builder = Builder()
         spec: Spec = builder.build(SPEC, tree)
         if not builder.faults:
-            refuse(source, list(check_spec(spec)))
+            refuse(source, [*check_spec(spec), *_unpermitted(source, spec.policy or (), tree, pruned)])
             return Loaded(spec, tree, source)
     from devops_tasks.salvage import salvage  # which a spec without faults never needs
 
     partial, computed = salvage(pruned, written.faults)
-    refuse(source, [*written.faults, *map(_underivable, computed[:1]), *check_spec(partial)])
+    faults = [*written.faults, *map(_underivable, computed[:1]), *check_spec(partial)]
+    if not any(fault.path[:1] == ("policy",) for fault in faults):
+        policies = Builder().build(Spec.fields["policy"].shape, value_at(pruned, ("policy",)) or [])
+        faults += _unpermitted(source, policies, pruned, pruned)
+    refuse(source, faults)
     raise UserError(*source.problems)
+
+
+def _unpermitted(source: Source, policies: tuple[Policy, ...], tree: Tree, written: Tree) -> Iterator[Fault]:
+    """Hold a tree against the policies of a source, one with faults as it is written."""
+    if not policies:
+        return
+    from devops_tasks.policy import broken  # which few specs need
+
+    for index, fault in broken(policies, tree, written):
+        place = source.places.get(("policy", index), Place(source.where))
+        rule = f"policy[{index}]" if place.line == 0 else f"{place.where}:{place.line}"
+        yield fault if fault.code != "policy" else fault._replace(mend=f"{fault.mend}; the policy is at {rule}")
 
 
 def _underivable(fault: Fault) -> Fault:

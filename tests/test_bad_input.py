@@ -368,6 +368,16 @@ TEXTS: dict[str, tuple[str, Errors]] = {
         MINIMAL + f"done: [{'Tell everybody, ' * 1001}]\n",
         [("too-many", "11:1: done: expected at most 1000 items, found 1001 (leave some out)")],
     ),
+    "a value that a policy forbids": (
+        MINIMAL + "platform: {secrets: manual}\npolicy:\n"
+        "  - {key: platform.secrets, must_be: external-secrets, because: x}\n",
+        [
+            (
+                "policy",
+                "11:12: platform.secrets: must be external-secrets, found manual (x; the policy is at spec.yaml:13)",
+            )
+        ],
+    ),
     "what is not built yet": (
         MINIMAL + "platform: {cloud: gcp}\npack: ./packs/acme\n",
         [

@@ -28,6 +28,7 @@ ROOMS = (
     "promql",
     "sizes",
     "rules",
+    "policy",
     "salvage",
     "filters",
     "spectext",

@@ -31,9 +31,10 @@ _FIRST = (
     Group("Platform", ("platform", "monitoring", "backup", "cost")),
 )
 _NAMED = {key for group in _FIRST for key in group.keys}
-_REST = tuple(key for key, field in Spec.fields.items() if key not in _NAMED and key != "format" and not field.later)
+_UNASKED = {"format", "extends", "policy"}  # what is above a spec is written there
+_REST = tuple(name for name, field in Spec.fields.items() if name not in _NAMED | _UNASKED and not field.later)
 GROUPS: tuple[Group, ...] = (*_FIRST, Group("Delivery and thresholds", _REST))
-"""Every key of the spec is in one of the groups; a new one is in the last until it is given a place."""
+"""Every key that is asked is in one of the groups; a new one is in the last until it is given a place."""
 
 
 class Option(NamedTuple):
