@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import random
@@ -20,7 +21,7 @@ from devops_tasks.plan import plan_bundle
 from devops_tasks.progress import Style, read_status, status_json, status_lines
 from devops_tasks.progress.document import Document, Gap, Item, Task, Wait, parse_document
 from devops_tasks.progress.views import count, days
-from tests.bundles import EXAMPLES, example, load_example
+from tests.bundles import EXAMPLES, example, load_example, load_tree, render_bundle
 from tests.command import devops_tasks
 from tests.terminals import Person
 from tests.tools import ROOT
@@ -55,6 +56,65 @@ def test_a_generated_document_reads_back_as_its_plan(name: str) -> None:
     waits = [*spec.dependencies.external, *spec.dependencies.blockers, *spec.dependencies.blocking]
     assert [(wait.who, wait.what, wait.by) for wait in document.waits] == [(row.who, row.what, row.by) for row in waits]
     assert len(next(each for each in document.checklists if each.name == "Definition of Done").items) >= 10
+
+
+def test_texts_that_look_like_marks_read_back_as_they_are() -> None:
+    texts = [
+        *(
+            "a (3 points) b",
+            "(2 points)",
+            "[DO-009] x",
+            "x: y",
+            "**bold:** z",
+            "~~gone~~",
+            "ends with @me",
+            "- [x] done",
+        ),
+        *(
+            "a *(4 points)* @x",
+            "1. one",
+            "> q",
+            "`a` b",
+            "line\\",
+            "a | b",
+            "&lt;b&gt;",
+            "trailing #",
+            "***",
+            "<!-- x -->",
+        ),
+    ]
+    tree = copy.deepcopy(load_example("minimal").tree)
+    tree["feature"]["name"] = "A: [b] (c), d"
+    tree["sprint"]["name"] = "24 (late, 2) [x]"
+    tree["tasks"] = [
+        {"id": f"X-{n}", "priority": "critical", "title": text, "points": "3", "steps": [text, text], "success": text,
+         "owner": text}
+        for n, text in enumerate(texts)
+    ]  # fmt: skip
+    tree["dependencies"] = {"external": [{"who": text, "what": text, "by": "2026-12-02"} for text in texts]}
+    document = parse_document(render_bundle(load_tree(tree))["tasks.md"])
+    assert document[:2] == ("A: [b] (c), d", "24 (late, 2) [x]")
+    read = {task.key: task for task in document.tasks}
+    for n, text in enumerate(texts):
+        task = read[f"X-{n}"]
+        assert (task.title, task.success, task.owner, task.points) == (text, text, text, Decimal(3))
+        assert [step.text for step in task.steps] == [text, text]
+    assert [(wait.who, wait.what) for wait in document.waits][: len(texts)] == [(text, text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("**Sprint:** 31 (2026-11-30 - 2026-12-11)", "31"),
+        ("**Sprint:** Winter 3, 2026-11-30 to 2026-12-11", "Winter 3"),
+        ("Sprint: 31", "31"),
+        ("**Sprint:** *[Sprint Number]*", ""),
+        ("**Sprint:** to be decided", ""),
+        ("**Sprint:** 24 (dates *to be decided*)", "24"),
+    ],
+)
+def test_the_name_of_a_sprint_is_what_stands_before_its_dates(line: str, name: str) -> None:
+    assert parse_document(f"# Tasks\n\n{line}\n").sprint == name
 
 
 @pytest.mark.parametrize("seed", range(6))

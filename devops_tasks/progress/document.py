@@ -34,8 +34,9 @@ _KNOWN_LABEL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _DATE = re.compile(r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)")
+_DAYS = re.compile(r"[\s(,;:\u2013\u2014-]{0,4}(?:\bdates\b|\d{4}-\d{2}-\d{2}).*$")
 _BY = re.compile(
-    r"[\s,;(\u2013\u2014-]{0,4}(?:(?:is |are )?(?:needed|required|due|wanted) )?(?:by|until|before|on) "
+    r"[\s,(\u2013\u2014-]{0,4}(?:(?:is |are )?(?:needed|required|due|wanted) )?(?:by|until|before|on) "
     r"(?:\d{4}-\d{2}-\d{2}|to be decided|\[[^\]]{0,80}\])[\s.)]{0,4}$",
     re.IGNORECASE,
 )
@@ -334,7 +335,7 @@ def _head(root: Node) -> tuple[str, str, date | None, date | None, str]:
             labels = dict(map(_label, _lines(child.children[0]))) | labels
     days = list(_dates(" ".join(value for label, value in labels.items() if label.startswith("sprint"))))
     starts, ends = (days[0], days[1]) if len(days) > 1 else (None, None)
-    sprint = re.split(r"\s*[(,;]", labels.get("sprint", ""), maxsplit=1)[0]
+    sprint = _DAYS.sub("", labels.get("sprint", ""))
     feature = title.partition(":")[2] or title
     return _filled(feature), _filled(sprint), starts, ends, _filled(labels.get("engineer", ""))
 
@@ -348,7 +349,7 @@ def _label(line: "_Line") -> tuple[str, str]:
 def _filled(text: str) -> str:
     """Give a text, "" for a placeholder."""
     text = text.strip()
-    return "" if text.startswith("[") or _OPEN.search(text) else text
+    return "" if _PLACEHOLDER.fullmatch(text) or _OPEN.search(text) else text
 
 
 class _Line(NamedTuple):
