@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from devops_tasks import __version__
@@ -110,6 +111,20 @@ apiVersion: v1
 kind: Namespace
 """
 
+P = "overlays/production/kustomization.yaml"
+OPENS = "[{op: add, path: /spec/egress/-, value: {to: [{ipBlock: {cidr: 9.9.9.9/32}}], ports: [{port: 25}]}}]"
+DENIES = "{spec: {ingress: []}}"
+
+
+def patch(target: str, text: str) -> str:
+    """Write the first patch of an overlay."""
+    meant = f"    target: {{{target}}}\n" if target else ""
+    content = yaml.safe_load(text)
+    if isinstance(content, dict) and target:
+        content = {"kind": "Any", "metadata": {"name": "any"}} | content
+    return f"patches:\n  - patch: '{json.dumps(content)}'\n{meant}"
+
+
 BREAKS: dict[str, list[Break]] = {
     "yaml": [
         Break(S, "scaling/hpa.yml", "minReplicas: 3", "minReplicas: [3"),
@@ -154,6 +169,7 @@ BREAKS: dict[str, list[Break]] = {
     "selector": [
         Break(S, f"{API}/service.yml", "    colour: blue\n  ports", "    color: blue\n  ports"),
         Break(S, f"{API}/disruption-budget.yml", "      colour: green\n", "      colour: red\n"),
+        Break(S, P, "patches:\n", patch("kind: Service, name: feature-api-green", "{spec: {selector: {colour: red}}}")),
         Break(
             S,
             "security/network-policies.yml",
@@ -184,6 +200,12 @@ BREAKS: dict[str, list[Break]] = {
     ],
     "port": [
         Break(S, f"{API}/service.yml", "targetPort: http", "targetPort: web"),
+        Break(
+            S,
+            P,
+            "patches:\n",
+            patch("kind: Service", "[{op: replace, path: /spec/ports/0/targetPort, value: web}]"),
+        ),
         Break(S, "delivery/traffic/green-050.yml", "port: 3000", "port: 3001"),
         Break(
             S,
@@ -203,13 +225,38 @@ BREAKS: dict[str, list[Break]] = {
         Break(S, POLICIES, "k8s-app: kube-dns", "k8s-app: dns", UNNEEDED),
         Break(S, POLICIES, "          port: 9090", "          port: metrics-port", UNNEEDED),
         Break(C, POLICIES, "  ingress:\n", "  incoming:\n"),
+        Break(S, P, "patches:\n", patch("kind: NetworkPolicy, name: feature-api", DENIES)),
+        Break(
+            S,
+            P,
+            "patches:\n",
+            patch("kind: NetworkPolicy, name: feat.*", "[{op: replace, path: /spec/egress, value: []}]"),
+        ),
+        Break(S, P, "patches:\n", patch("kind: NetworkPolicy, name: feature-api-migrate", "{$patch: delete}")),
     ],
     "flow-unneeded": [
         Break(
             S, POLICIES, "  podSelector: {}\n", "  podSelector: {matchLabels: {app.kubernetes.io/name: feature-api}}\n"
         ),
         Break(S, POLICIES, "  egress:\n", "  egress:\n    - {}\n"),
+        Break(S, P, "patches:\n", patch("kind: NetworkPolicy, name: feature-api", OPENS)),
+        Break(S, P, "  - ../../security\n", ""),
         Break(S, POLICIES, "  ingress:\n", "  ingress:\n    - from:\n        - namespaceSelector: {}\n"),
+    ],
+    "unjudged": [
+        Break(S, P, "namespace: saved-reports\n", "namespace: saved-reports\nnamePrefix: x-\n"),
+        Break(S, P, "patches:\n", patch("kind: NetworkPolicy, annotationSelector: a=b", DENIES)),
+        Break(S, P, "patches:\n", patch("kind: NetworkPolicy, labelSelector: a!=b", DENIES)),
+        Break(S, P, "patches:\n", patch("kind: Service", "[{op: remove, path: /spec/nothing}]")),
+        Break(S, P, "patches:\n", patch("kind: Service", "[{op: test, path: /spec/type, value: X}]")),
+        Break(S, P, "patches:\n", patch("", "{kind: Service, metadata: {name: nobody}}")),
+        Break(S, P, "patches:\n", patch("kind: Deployment", "{spec: {template: {$retainKeys: [spec]}}}")),
+        Break(
+            S,
+            "kubernetes/kustomization.yaml",
+            "kind: Kustomization\n",
+            "kind: Kustomization\npatches: [{path: kustomization.yaml}]\n",
+        ),
     ],
     "undeclared-command": [
         Break(S, "delivery/rollback.sh", "\nfailed=()", "\nslack-notify 'rolled back'\nfailed=()"),

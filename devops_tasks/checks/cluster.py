@@ -4,6 +4,7 @@ Lives here: finding one's way among manifests that anybody may have edited. Must
 """
 
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -98,6 +99,11 @@ def read_cluster(documents: list[Document]) -> Cluster:
     objects = [
         each for each in documents if kind_of(each) and each.path not in patches and each.path not in kustomizations
     ]
+    return make_cluster(objects, kustomizations)
+
+
+def make_cluster(objects: list[Document], kustomizations: dict[str, Document]) -> Cluster:
+    """Make the objects known by name, and the pods of their workloads by label."""
     added = _added_labels(kustomizations)
     return Cluster(
         {(kind_of(each), name_of(each)): each for each in objects},
@@ -212,12 +218,22 @@ def replicas_of(environment: Environment, deployment: Document) -> tuple[int, Do
     return (count, deployment) if isinstance(count, int) else None
 
 
-def meant(target: Value, patch: Document, deployment: Document) -> bool:
-    """Say whether a patch, with the target that its kustomization gives it, is one of a Deployment."""
+def meant(target: Value, patch: Document, document: Document) -> bool:
+    """Say whether a patch, with the target that its kustomization gives it, is one of an object."""
     if not isinstance(target, dict):
-        return (patch.at(("kind",)), name_of(patch)) == (kind_of(deployment), name_of(deployment))
-    if target.get("kind", kind_of(deployment)) != kind_of(deployment):
+        return (patch.at(("kind",)), name_of(patch)) == (kind_of(document), name_of(document))
+    group, _, version = str(document.at(("apiVersion",))).rpartition("/")
+    own = {"group": group, "version": version, "kind": kind_of(document), "name": name_of(document)}
+    pairs = dict(
+        re.split("==?", pair, maxsplit=1) for pair in str(target.get("labelSelector") or "").split(",") if "=" in pair
+    )
+    named = all(_fits(str(target[key]), value) for key, value in own.items() if target.get(key))
+    return named and pairs.items() <= labels_of(document.at(("metadata", "labels"))).items()
+
+
+def _fits(pattern: str, value: str) -> bool:
+    """Say whether a name is one that the target of a patch means, which is a pattern."""
+    try:
+        return re.fullmatch(pattern, value) is not None
+    except re.error:
         return False
-    pairs = dict(pair.partition("=")[::2] for pair in str(target.get("labelSelector") or "").split(",") if pair)
-    named = target.get("name") in {None, name_of(deployment)}
-    return named and pairs.items() <= labels_of(deployment.at(("metadata", "labels"))).items()

@@ -69,6 +69,11 @@ CODES: dict[str, Code] = {
              "stands for an undecided address is needed.",
              "Remove or narrow the rule, or add what it is for to `needs`. A policy for another caller belongs into "
              "a file of your own, which is not judged."),
+        Code("unjudged", "warning", "Names",
+             "What an overlay applies cannot be computed from the bundle: a patch of another form than a strategic "
+             "merge or a JSON patch, one that fits nothing, a file of your own, or a transformer of kustomize. What it "
+             "changes is not judged.",
+             "Look at it with `kubectl kustomize`, or write the change as a patch of one of the two forms."),
         Code("no-runbook", "error", "Names", "An alert has no `runbook_url`, or it leads to no page of the bundle.",
              "Link the alert's page in `runbooks/alerts/`."),
         Code("traffic-step", "error", "Names",

@@ -25,6 +25,7 @@ from devops_tasks.checks.monitoring import (
     check_queries,
 )
 from devops_tasks.checks.objects import check_objects
+from devops_tasks.checks.overlays import read_overlays
 from devops_tasks.checks.residue import check_residue, texts_of
 from devops_tasks.checks.rollouts import check_rollouts
 from devops_tasks.checks.rules import Rule, read_rules
@@ -96,19 +97,32 @@ def _names(bundle: Bundle, files: Mapping[str, str], documents: list[Document], 
     yield from check_links(files, exists, parent_paths(bundle.plan["documents"].values()))
     yield from check_kustomizations(files, exists)
     yield from check_mentions(files, exists, texts_of(bundle.tree), spans=False)
-    yield from check_objects(cluster)
+    yield from _applied(bundle, files, cluster, exists)
     yield from check_commands(files, _known(bundle.spec, cluster))
     yield from check_declared(files)
     yield from check_traffic(cluster)
     steps = [int(step["weight"]) for step in bundle.plan["steps"]]
     yield from check_steps(files, steps, steps[:1] if bundle.plan["delivery"]["argo"] else steps)
     yield from check_rollouts(cluster, files)
-    yield from check_flows(cluster, all_flows(bundle.plan), bundle.spec.monitoring.namespace)
     yield from check_queries(files, documents, rules, watched)
     yield from check_flow(bundle.spec, documents, rules, watched)
     yield from check_alerts(rules, files, watched)
     yield from check_prometheus(documents, exists)
     yield from check_jobs(cluster, documents, scraped)
+
+
+def _applied(bundle: Bundle, files: Mapping[str, str], cluster: Cluster, exists: Exists) -> Iterator[Problem]:
+    """Judge the objects as they stand in their files, and as each overlay applies them."""
+    found = list(check_objects(cluster))
+    yield from found
+    told = {(each.code, each.what) for each in found}
+    overlays, unread = read_overlays(cluster, files, exists)
+    yield from unread
+    for overlay in overlays:
+        if overlay.whole:
+            yield from (each for each in check_objects(overlay.cluster) if (each.code, each.what) not in told)
+    for applied in [each.cluster for each in overlays] or [cluster]:
+        yield from check_flows(applied, all_flows(bundle.plan), bundle.spec.monitoring.namespace)
 
 
 def _known(spec: Spec, cluster: Cluster) -> Known:
