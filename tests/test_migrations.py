@@ -300,13 +300,13 @@ def steps(pipeline: dict[str, Any], job: str) -> list[dict[str, Any]]:
 def test_the_pipeline_migrates_before_pods_come_and_rolls_back_nothing_that_never_began() -> None:
     pipeline = yaml.safe_load(FILES["delivery/pipeline.yml"])
     assert [step["name"] for step in steps(pipeline, "production")[2:]] == [
-        "See that green is idle", "Migrate the databases", "Bring up green", "Take the release through its steps",
-        "Roll back",
+        "Stop at what is undecided", "See that green is idle", "Migrate the databases", "Bring up green",
+        "Take the release through its steps", "Roll back",
     ]  # fmt: skip
     (begin,) = (step for step in steps(pipeline, "production") if step.get("id") == "begin")
     assert begin["name"] == "Migrate the databases"
     names = [step["name"] for step in steps(pipeline, "staging")[2:]]
-    assert names == ["Migrate the databases", "Deploy and test"]
+    assert names == ["Stop at what is undecided", "Migrate the databases", "Deploy and test"]
     assert "migrate" not in str(pipeline["jobs"]["promotion"])
 
 

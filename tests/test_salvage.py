@@ -156,7 +156,7 @@ PLANTED: dict[str, tuple[tuple[KeyPath, Tree], ...]] = {
     "experiment.assignment.treatment": ((("experiment", "assignment"), {"treatment": "100%"}),),
     "platform.namespaces.staging": ((("platform", "namespaces"), {"staging": "x", "production": "x"}),),
     "services[0].staging.cpu.request": ((("services", 0, "staging", "cpu"), {"request": "2", "limit": "1"}),),
-    "services[1].image": ((("services", 1, "image"), "shop:latest"),),
+    "services[1].image": ((("services", 1, "image"), "registry.example.com/shop/web:latest"),),
     "tasks[0]": ((("tasks",), [{"id": "DO-100", "title": "T"}]),),
 }
 
