@@ -48,7 +48,7 @@ def end(inside: Folder) -> None:
 
 def is_unfinished(inside: Folder) -> bool:
     """Say whether a run is under way in a folder, or was killed there."""
-    return any(mode_at(inside.place(path)) for path in (PLANNED, JOURNAL))
+    return any(mode_at(inside.place(path)) for path in (PLANNED, PLANNED + TEMPORARY, JOURNAL))
 
 
 def recover(inside: Folder) -> None:
