@@ -298,6 +298,32 @@ def new(
 
 
 @app.command()
+def explain(
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", parser=_file, help="The spec.")],
+    key: Annotated[str, typer.Argument(metavar="[KEY]", help="A key, such as platform or services[].port.")] = "",
+    assignments: Assignments = None,
+    as_json: Json = False,
+) -> None:
+    """Print the complete spec, and where each value comes from.
+
+    That is a file with line and column, an option, a default, or other keys that it is computed from; or nobody has
+    decided it yet.
+    """
+    from devops_tasks.explain import explain, origin_lines, origins_json
+    from devops_tasks.generate import with_defaults
+    from devops_tasks.specfile import load_spec, override, read_spec
+
+    with _in_json({"values": []} if as_json else None):
+        loaded = load_spec(with_defaults(override(read_spec(spec), tuple(assignments or ()))))
+        origins = explain(loaded, key)
+    if as_json:
+        _print_json(origins_json(origins))
+    else:
+        for line in origin_lines(origins):
+            print(shown(line))
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of a spec, for editors."""
     from devops_tasks.schema import spec_schema

@@ -336,7 +336,7 @@ def override(source: Source, assignments: tuple[str, ...]) -> Source:
 def _assign(source: Source, assignment: str) -> Source:
     name, equals, value = assignment.partition("=")
     where = f"--set {name}"
-    path = _parse_path(name)
+    path = parse_path(name)
     if not equals or not path:
         raise UserError(Problem(f"--set {assignment}", "expected key=value", "such as sprint.name=25", "set"))
     if len(path) > MOST_DEPTH:
@@ -363,7 +363,8 @@ def _parse_value(value: str, path: KeyPath, where: str) -> Tree:
     return parsed.tree
 
 
-def _parse_path(name: str) -> KeyPath:
+def parse_path(name: str) -> KeyPath:
+    """Read a key path as the user writes it."""
     steps = name.replace("[", ".[").split(".")
     return tuple(int(step[1:-1]) if re.fullmatch(r"\[[0-9]+\]", step) else step for step in steps if step)
 
