@@ -196,7 +196,11 @@ class Cluster:
             backend["weight"] = weight
 
     def replicas(self, name: str) -> int:
-        return int(self.objects["deployments", name]["spec"]["replicas"])
+        return int(self.objects[self.scaled(name), name]["spec"]["replicas"])
+
+    def scaled(self, name: str) -> str:
+        """Say whether a Deployment or a Rollout has the name."""
+        return "rollouts" if ("rollouts", name) in self.objects else "deployments"
 
     def find(self, resource: str, name: str) -> Object:
         self.before_find(resource, name)
@@ -234,12 +238,12 @@ class Cluster:
 
     def scale(self, name: str, replicas: int) -> Object:
         self.before_patch("scale", name)
-        self.find("deployments", name)["spec"]["replicas"] = replicas
+        self.find(self.scaled(name), name)["spec"]["replicas"] = replicas
         self.events.append(("scale", name, replicas))
         return _scale(self, name)
 
     def ready(self, deployment: str) -> int:
-        if deployment in self.broken or ("deployments", deployment) not in self.objects:
+        if deployment in self.broken or (self.scaled(deployment), deployment) not in self.objects:
             return 0
         return self.replicas(deployment)
 
@@ -252,6 +256,8 @@ class Cluster:
                 **dict.fromkeys(("replicas", "updatedReplicas"), item["spec"]["replicas"]),
                 **{key: ready for key in ("readyReplicas", "availableReplicas") if ready},
             }
+        if resource == "rollouts":
+            item["status"]["availableReplicas"] = self.ready(item["metadata"]["name"])
         if resource == "jobs":
             item["status"] = {"conditions": self._conditions(item["metadata"]["name"].rpartition("-")[0])}
         if resource == "httproutes":
@@ -292,7 +298,7 @@ class Cluster:
         names = [
             f"{name}-{number}"
             for (kind, name), item in self.objects.items()
-            if kind == "deployments" and item["metadata"]["labels"].get("app.kubernetes.io/name") == service
+            if kind == self.scaled(name) and item["metadata"]["labels"].get("app.kubernetes.io/name") == service
             for number in range(1 if name in self.stuck else self.ready(name))
         ]
         return [
@@ -516,14 +522,15 @@ def _resources(version: str) -> Object:
          "shortNames": short.get(name, [])}
         for name in RESOURCES.get(version, ())
     ]  # fmt: skip
-    if version == "apps/v1":
-        items.append({"name": "deployments/scale", "singularName": "", "namespaced": True, "kind": "Scale",
+    scaled = {"apps/v1": "deployments", "argoproj.io/v1alpha1": "rollouts"}.get(version)
+    if scaled:
+        items.append({"name": f"{scaled}/scale", "singularName": "", "namespaced": True, "kind": "Scale",
                       "group": "autoscaling", "version": "v1", "verbs": verbs, "shortNames": []})  # fmt: skip
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": items}
 
 
 def _scale(cluster: Cluster, name: str) -> Object:
-    replicas = cluster.find("deployments", name)["spec"]["replicas"]
+    replicas = cluster.find(cluster.scaled(name), name)["spec"]["replicas"]
     return {
         "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {"replicas": replicas}, "status": {"replicas": replicas},

@@ -175,8 +175,8 @@ def shop(server: Server, saved: Path, tmp_path: Path) -> Iterator[Shop]:
         server.query(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-def write_scripts(folder: Path) -> None:
-    for path, content in render_bundle(load_text(IN_CLUSTER)).items():
+def write_scripts(folder: Path, text: str = IN_CLUSTER) -> None:
+    for path, content in render_bundle(load_text(text)).items():
         if path.startswith("disaster-recovery/") and path.endswith(".sh"):
             (folder / path.rpartition("/")[2]).write_text(content)
 
@@ -275,6 +275,23 @@ def test_a_restore_stops_all_that_writes_and_starts_it_as_it_was(shop: Shop) -> 
     assert scaled == [*((name, 0) for name in writers), *writers.items()]
     pauses = [event[2] for event in shop.cluster.events if event[1] == "orders-db-backup"]
     assert pauses == [{"spec": {"suspend": True}}, {"spec": {"suspend": False}}]
+
+
+def test_a_restore_stops_and_starts_rollouts_by_their_kind(shop: Shop) -> None:
+    write_scripts(shop.folder, f"{IN_CLUSTER}platform: {{rollout: argo-rollouts}}\n")
+    for name in ("shop-api-blue", "shop-api-green"):
+        del shop.cluster.objects["deployments", name]
+    shop.cluster.add_rollout("shop-api", "old")
+    code, said = shop.restore()
+    assert code == 0, said
+    assert [event[1:] for event in shop.cluster.events if event[0] == "scale"] == [
+        ("shop-api", 0), ("indexer", 0), ("shop-api", 3), ("indexer", 4)
+    ]  # fmt: skip
+    assert "scale rollout/shop-api --replicas 3" in said
+    waited = [call for call in shop.machine.calls() if " wait " in call or "rollout status" in call]
+    assert [re.search(r"(?:rollout|deployment)/\S+", call)[0] for call in waited] == [  # type: ignore[index]
+        "rollout/shop-api", "deployment/indexer"
+    ]  # fmt: skip
 
 
 def test_a_restore_tells_the_point_and_the_time_that_it_reached(shop: Shop) -> None:
