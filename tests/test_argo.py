@@ -189,6 +189,14 @@ def test_what_argo_rollouts_does_itself_has_no_script() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.real
+def test_the_rules_pass_their_own_tests(tmp_path: Path) -> None:
+    for path, text in bundle(ARGO, MINIMAL).items():
+        if path.startswith("monitoring/"):
+            (tmp_path / Path(path).name).write_text(text)
+    assert tools.promtool_test_rules(tmp_path / "recording-rules.test.yml") == ""
+
+
 # What is asked of Prometheus
 
 

@@ -70,7 +70,7 @@ _COLOURS_TRAFFIC = Check(
     "namespace_job_colour:http_requests:rate5m{%production}",
 )
 
-ROLLBACK = "Now: this alert is a criterion for it. During a release delivery/watch-rollout.sh does it by itself."
+ROLLBACK = "Now: this alert is a criterion for it. During a release %judge does it by itself."
 
 ADVICE: dict[str, Advice] = {
     "latency_p95": Advice(

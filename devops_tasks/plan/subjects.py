@@ -68,6 +68,7 @@ def _common(spec: Spec, name: str) -> dict[str, str]:
         "namespace": spec.platform.namespaces.production,
         "staging": spec.platform.namespaces.staging,
         "monitoring": spec.monitoring.namespace,
+        "judge": "Argo Rollouts" if _rolled(spec) else "delivery/watch-rollout.sh",
         "workloads": f"{'rollouts,' if _rolled(spec) else ''}deployments,replicasets",
         "routes": "ingresses" if spec.platform.routing == "ingress" else "httproutes",
     }
