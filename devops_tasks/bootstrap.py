@@ -14,7 +14,7 @@ from devops_tasks import lock as locks
 from devops_tasks.disk import check_folder
 from devops_tasks.errors import ConflictError, Fault, Problem, UserError
 from devops_tasks.fields import Tree
-from devops_tasks.generate import Bundle, render_bundle, with_defaults, write_folder
+from devops_tasks.generate import Bundle, layer_packs, pack_folders, render_bundle, with_defaults, write_folder
 from devops_tasks.merge import Change, plan_changes
 from devops_tasks.plan import plan_bundle
 from devops_tasks.reading import reason
@@ -90,7 +90,7 @@ def check_empty(folder: Path) -> None:
         raise UserError(Problem(str(folder), "is not empty", "name a new folder", "exists"))
 
 
-def create_feature(renderer: Renderer, source: Source, folder: Path, today: str = "") -> Report:
+def create_feature(renderer: Renderer, source: Source, folder: Path, today: str = "", *, trust: bool = False) -> Report:
     """Make a feature's folder: its three documents, the spec as it stands, and the bundle beside it.
 
     All is rendered first and written beside the folder, then put in place. Raises ``UserError`` where the spec has a
@@ -98,8 +98,10 @@ def create_feature(renderer: Renderer, source: Source, folder: Path, today: str 
     """
     check_empty(folder)
     source = with_defaults(source, folder / _INNER / SPEC_NAME)  # where it will be read from then on
-    bundle = render_bundle(renderer, load_spec(source), today)
-    _check_documents(source, bundle.loaded)
+    loaded = load_spec(source)
+    _check_paths(source, loaded)
+    renderer = layer_packs(renderer, pack_folders(loaded), trust=trust)
+    bundle = render_bundle(renderer, loaded, today)
     plan = plan_bundle(bundle.loaded.spec, date.fromisoformat(today) if today else None)
     documents = renderer.render_folder(_TEMPLATES, plan)
     spec = Path(source.where).read_bytes()
@@ -116,14 +118,20 @@ def create_feature(renderer: Renderer, source: Source, folder: Path, today: str 
     return _report(folder, documents, spec, bundle)
 
 
-def _check_documents(source: Source, loaded: Loaded) -> None:
-    """Refuse documents elsewhere: they are made where the defaults say, and other links would lead to nowhere."""
+def _check_paths(source: Source, loaded: Loaded) -> None:
+    """Refuse documents elsewhere: they are made where the defaults say, and other links would lead to nowhere.
+
+    Packs that the spec itself names would be looked for from where it is copied to; those of its defaults stay.
+    """
     mend = "leave the key out: the document is written by this command"
     faults = [
         Fault(("documents", name), f"a new feature has this document at {field.default}", mend, "document")
         for name, field in Documents.fields.items()
         if getattr(loaded.spec.documents, name) != field.default
     ]
+    if loaded.spec.pack and source.places[("pack",)].where not in source.layers:
+        mend = "leave the key out; write it into the new spec, and generate"
+        faults.append(Fault(("pack",), "the spec is copied to where this path leads elsewhere", mend, "pack"))
     refuse(source, faults)
 
 

@@ -72,6 +72,11 @@ Conflict = Annotated[
         help="Where an edit and the spec disagree: write both, keep ours (the edit), or take theirs (the spec's).",
     ),
 ]
+Packs = Annotated[
+    list[Path] | None,
+    typer.Option("--pack", metavar="DIR", parser=_folder, help="A template pack, above those of the spec; repeatable."),
+]
+Trust = Annotated[bool, typer.Option("--trust", help="Use packs that are new, or changed, and remember that you did.")]
 Json = Annotated[bool, typer.Option("--json", help="Print results as JSON.")]
 
 
@@ -138,6 +143,8 @@ def generate(
     check: Annotated[bool, typer.Option("--check", help="Do nothing; exit 1 if anything would change.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Write over files that were edited.")] = False,
     conflict: Conflict = "",
+    packs: Packs = None,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Render the bundle of a spec, or of several.
@@ -151,7 +158,8 @@ def generate(
     with _in_json(_bundles() if as_json else None):
         _date(today)
     resolve: Any = "force" if force else conflict or "refuse"
-    options = Options(output, tuple(assignments or ()), today, not (dry_run or diff or check), resolve)
+    write = not (dry_run or diff or check)
+    options = Options(output, tuple(assignments or ()), today, write, resolve, tuple(packs or ()), trust)
     document: dict[str, list[Any]] = {"bundles": [], "errors": []}
     code = 0
     for outcome in _outcomes(specs, options):
@@ -259,13 +267,14 @@ def import_(
 def _carry_out(decision: "Decision", today: str) -> int:
     """Write what was decided, and say how to do the same without questions."""
     from devops_tasks.bootstrap import write_spec
-    from devops_tasks.generate import plan_folder, write_folder
+    from devops_tasks.generate import layer_packs, pack_folders, plan_folder, write_folder
 
     action, loaded = write_spec(decision.file, decision.base, decision.answers)
     print(shown(f"{action:9} {decision.file}"))
     decision.forget()
     if decision.what == "write":
-        bundle, report = plan_folder(_renderer(), loaded, decision.file.parent, today)
+        renderer = layer_packs(_renderer(), pack_folders(loaded), trust=False)
+        bundle, report = plan_folder(renderer, loaded, decision.file.parent, today)
         _print_report(write_folder(bundle, report))
     print(shown(f"the same without questions: {decision.command(today)}"), file=sys.stderr)
     return 0
@@ -282,6 +291,7 @@ def new(
         typer.Argument(metavar="SPEC", parser=_file, help="The feature's spec; it is copied into the folder."),
     ],
     today: Today = "",
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Start a feature's folder: its documents and its bundle."""
@@ -290,7 +300,7 @@ def new(
 
     with _in_json(_bundles() if as_json else None):
         _date(today)
-        report = create_feature(_renderer(), read_spec(spec), folder, today)
+        report = create_feature(_renderer(), read_spec(spec), folder, today, trust=trust)
     if as_json:
         _print_json(_bundles(report))
     else:

@@ -98,6 +98,16 @@ CODES: dict[str, Code] = {
              "nothing is known (exit code 1).", "Make the two agree, or choose with `--conflict`."),
         Code("unfinished", "Output", "A run was killed while it put files in place (exit code 1).",
              "Run `devops-tasks generate`, which finishes or undoes it."),
+        Code("pack", "Template packs", "The folder is no template pack, or a path in it cannot be one of a pack: it "
+             "leaves its folder, is a link, differs from another one only in case, or is kept by Git.",
+             "Name the folder of a pack, or correct what is named."),
+        Code("pack-template", "Template packs", "A template of a pack cannot be rendered, computes, prints a value "
+             "without the filter of its place, or makes a bundle that contradicts itself.",
+             "Correct the line that is named; `devops-tasks templates check` lists all."),
+        Code("pack-limit", "Template packs", "A pack has, makes or takes more than it may: files, bytes, memory, time.",
+             "Make it smaller; see its loops."),
+        Code("untrusted", "Template packs", "Nobody has said yes to the pack as it is now, or the file that keeps who "
+             "did is damaged.", "Read its templates, then run `generate` or `new` with `--trust`."),
         Code("no-bundle", "Bundles", "The folder holds no bundle.", "Name the folder of one, or generate it."),
         Code("no-tasks", "Bundles", "There is no `tasks.md`, or the document has no task and no checklist.",
              "Name the folder of a bundle, or a document."),

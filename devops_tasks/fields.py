@@ -71,13 +71,17 @@ class Nested(NamedTuple, Generic[T]):
 
 
 class Listing(NamedTuple, Generic[T]):
-    """A list of one shape; ``name`` is the key by which its items must differ, ``distinct`` says that scalars must."""
+    """A list of one shape; ``name`` is the key by which its items must differ, ``distinct`` says that scalars must.
+
+    With ``alone`` a single scalar needs no list around it.
+    """
 
     item: "Shape"
     name: str = ""
     least: int = 0
     distinct: bool = False
     most: int = 1000
+    alone: bool = False
 
 
 class Entries(NamedTuple, Generic[T]):
@@ -227,6 +231,8 @@ class Builder:
     def _list(self, shape: Listing[Any], tree: Tree, path: KeyPath) -> Built:
         if tree == "none" and not shape.least:
             tree = []
+        if isinstance(tree, str) and shape.alone:
+            return tuple(each for each in [self.build(shape.item, tree, path)] if each is not None)
         if not isinstance(tree, list):
             return self._other_type(path, "a list", tree, "start each item with '- '")
         if len(tree) > shape.most:
@@ -354,7 +360,8 @@ def value_at(tree: Tree, path: KeyPath) -> Tree:
 def fill(shape: Shape, tree: Tree) -> Tree:
     """Give a tree the fixed defaults of its shape, leaf by leaf; what is derived is left to ``defaults``."""
     if isinstance(shape, Listing):
-        return [fill(shape.item, item) for item in tree] if isinstance(tree, list) else []
+        items = [tree] if shape.alone and isinstance(tree, str) and tree != "none" else tree
+        return [fill(shape.item, item) for item in items] if isinstance(items, list) else []
     if isinstance(shape, Nested):
         return _fill_record(shape, tree)
     # The order in which somebody wrote the names of a map means nothing, so it must not be seen in the bundle.
@@ -560,6 +567,11 @@ def listing(
 ) -> Listing[tuple[T, ...]]:
     """Use a list as the value of a key."""
     return Listing(item, name, least, distinct, most)
+
+
+def one_or_more(item: Kind[T], *, most: int) -> Listing[tuple[T, ...]]:
+    """Use a list of different scalars, or one of them alone, as the value of a key."""
+    return Listing(item, distinct=True, most=most, alone=True)
 
 
 def entries(key: Kind[str], value: Kind[str]) -> Entries[dict[str, str]]:

@@ -26,7 +26,7 @@ from devops_tasks.merge import UNSETTLED, WRITES, Change, Past, Resolve, orphans
 from devops_tasks.plan import Plan, plan_bundle
 from devops_tasks.reading import nearest_above
 from devops_tasks.render import DOCUMENT, Files, Renderer
-from devops_tasks.runs import DEFAULTS, Options, Report, remember
+from devops_tasks.runs import DEFAULTS, Options, Report, Taken, remember
 from devops_tasks.specfile import Loaded, Source, load_spec, override, read_spec
 
 _CITED = 60
@@ -43,6 +43,7 @@ class Bundle(NamedTuple):
     files: Files
     today: str
     orphans: Mapping[str, str] = {}
+    packs: tuple[dict[str, str], ...] = ()
 
 
 def render_bundle(renderer: Renderer, loaded: Loaded, today: str = "") -> Bundle:
@@ -54,10 +55,12 @@ def _rendered(renderer: Renderer, loaded: Loaded, today: str) -> tuple[Plan, Bun
     plan = plan_bundle(loaded.spec, date.fromisoformat(today) if today else None)
     files = renderer.render(plan)
     problems = check_bundle(loaded.tree, plan, files)
+    if problems and renderer.packs:
+        raise UserError(*(problem._replace(code="pack-template") for problem in problems))
     if problems:
         msg = "the bundle contradicts itself:\n" + "\n".join(str(problem) for problem in problems)
         raise AssertionError(msg)
-    return plan, Bundle(loaded, files, today)
+    return plan, Bundle(loaded, files, today, packs=renderer.packs)
 
 
 def _digests(files: Mapping[str, str]) -> dict[str, str]:
@@ -150,7 +153,8 @@ def write_folder(bundle: Bundle, report: Report) -> Report:
     if problems:
         raise ConflictError(*problems)
     orphans = bundle.orphans
-    lock = Lock(__version__, bundle.today, bundle.loaded.tree, _digests(bundle.files), _digests(orphans))
+    made, kept = _digests(bundle.files), _digests(orphans)
+    lock = Lock(__version__, bundle.today, bundle.loaded.tree, made, kept, bundle.packs)
     write_changes(Path(report.folder), report.changes, lock, {**bundle.files, **orphans})
     return report
 
@@ -190,18 +194,41 @@ def with_defaults(source: Source, at: Path | None = None) -> Source:
 def generate_each(renderer: Renderer, specs: Sequence[Path], options: Options) -> Iterator[Report | UserError]:
     """Make the bundle of each spec in turn; a bad spec fails alone, so its error is given and not raised."""
     taken: set[Path] = set()
+    layered: dict[tuple[Path, ...], Renderer] = {(): renderer}
     for spec in specs:
         try:
             loaded = load_spec(with_defaults(override(read_spec(spec), options.assignments)))
             folder = folder_of(loaded, options.output, several=len(specs) > 1)
             _refuse_taken(folder, spec, taken)
             taken.add(folder)
-            report = _generate(renderer, loaded, folder, options)
+            packs = pack_folders(loaded, options.packs)
+            if packs not in layered:
+                layered[packs] = layer_packs(renderer, packs, trust=options.trust)
+            report = _generate(layered[packs], loaded, folder, options)
         except UserError as error:
             yield error
         else:
-            remember(specs, options, report, loaded.source.layers)
+            used = layered[packs].packs
+            digests = {str(folder): pack["digest"] for folder, pack in zip(packs, used, strict=True)}
+            remember(specs, options, report, Taken(loaded.source.layers, digests))
             yield report
+
+
+def pack_folders(loaded: Loaded, more: Sequence[Path] = ()) -> tuple[Path, ...]:
+    """Name the folders of a spec's packs, the lowest first, from the file that names them; ``more`` are above."""
+    source = loaded.source
+    place = source.places.get(("pack",))
+    written = place.where if place and place.where in source.layers else source.where
+    return (*(Path(written).parent / name for name in loaded.spec.pack or ()), *more)
+
+
+def layer_packs(renderer: Renderer, packs: Sequence[Path], *, trust: bool) -> Renderer:
+    """Put packs above the built-in templates; without one nothing of it is loaded."""
+    if not packs:
+        return renderer
+    from devops_tasks.packs.layers import add_packs
+
+    return add_packs(renderer, packs, trust=trust)
 
 
 def _generate(renderer: Renderer, loaded: Loaded, folder: Path, options: Options) -> Report:

@@ -33,6 +33,8 @@ class Lock(NamedTuple):
     spec: dict[str, Tree]
     files: dict[str, str]
     orphans: Mapping[str, str] = {}
+    packs: tuple[dict[str, str], ...] = ()
+    """Name, version and digest of each template pack that took part, the lowest first."""
 
 
 def digest(content: bytes) -> str:
@@ -43,8 +45,9 @@ def digest(content: bytes) -> str:
 def lock_text(lock: Lock) -> str:
     """Print a lock, the same bytes for the same value; a line for each file and each key of a group."""
     values = lock._asdict()
-    if not lock.orphans:
-        del values["orphans"]
+    for name in ("orphans", "packs"):
+        if not values[name]:
+            del values[name]
     return _lines({"format": FORMAT, **values}, 1) + "\n"
 
 
@@ -63,8 +66,14 @@ def parse_lock(text: str, where: str) -> Lock:
         if int(content["format"]) != FORMAT:
             what = f"written in format {int(content['format'])}; this version reads {FORMAT}"
             raise UserError(Problem(where, what, "use the version that wrote it, or a newer one", "lock"))
-        orphans = dict(content.get("orphans", {}))
-        lock = Lock(content["version"], content["today"], dict(content["spec"]), dict(content["files"]), orphans)
+        lock = Lock(
+            content["version"],
+            content["today"],
+            dict(content["spec"]),
+            dict(content["files"]),
+            dict(content.get("orphans", {})),
+            tuple(map(dict, content.get("packs", ()))),
+        )
         _check(lock)
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         mend = "restore it from version control, or remove it and generate with --force"

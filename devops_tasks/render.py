@@ -24,7 +24,7 @@ DOCUMENT = "tasks.md"
 SHOWN_LINES = 60
 TELLING_LINES = 20
 _DOCUMENT_BORDER = "---\n"
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _LANGUAGES = {"yml": "yaml", "yaml": "yaml", "sh": "bash", "sql": "sql", "json": "json", "md": "markdown"}
 
 Data = Any
@@ -32,6 +32,17 @@ Data = Any
 
 Files = dict[str, str]
 """A bundle in memory: POSIX path inside the bundle to text."""
+
+
+OPTIONS: dict[str, Any] = {
+    "undefined": jinja2.StrictUndefined,
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "keep_trailing_newline": True,
+    "auto_reload": False,
+    "cache_size": -1,
+}
+"""How every template of the tool is read, those of a pack too."""
 
 
 class _Environment(jinja2.Environment):
@@ -49,20 +60,21 @@ def templates_folder() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).parent.parent / "templates"
 
 
-class _Templates(jinja2.BaseLoader):
+class Templates(jinja2.BaseLoader):
     """The templates of a folder, and their compiled form, which the user's cache keeps all in one entry.
 
     What is there was made from these very sources by this very version: the entry is named after both, so nothing asks
     again for each template. The filters are named too, because Jinja applies them to constants when it compiles.
     """
 
-    def __init__(self, folder: Path, cache: Path | None) -> None:
+    def __init__(self, folder: Path, cache: Path | None, *dialect: bytes) -> None:
+        """Read a folder; ``dialect`` is what else the compiled form depends on."""
         self.folder = folder
         self.sources = dict(sorted(_read_templates(str(folder))))
         texts = (part for row in self.sources.items() for part in row)
         filters = Path(__file__).with_name("filters.py").read_bytes()
         self.cache = cache
-        self.key = cache_key("templates", __version__, jinja2.__version__, filters, str(folder), *texts)
+        self.key = cache_key("templates", __version__, jinja2.__version__, filters, str(folder), *dialect, *texts)
         kept = read_cached(cache, self.key) if cache else None
         self.codes: dict[str, CodeType] = marshal.loads(kept) if kept else {}  # noqa: S302 - nobody else's, see `cache`
         self.known = len(self.codes)
@@ -73,6 +85,7 @@ class _Templates(jinja2.BaseLoader):
         name: str,
         globals: MutableMapping[str, Any] | None = None,  # noqa: A002 - Jinja calls it so
     ) -> jinja2.Template:
+        """Give a template, compiled now or before."""
         if name not in self.codes:
             self.codes[name] = environment.compile(self.sources[name].decode(), name, str(self.folder / name))
         return environment.template_class.from_code(environment, self.codes[name], globals or {})
@@ -87,18 +100,13 @@ class _Templates(jinja2.BaseLoader):
 class Renderer:
     """Compiled templates, ready to render many plans."""
 
+    packs: tuple[dict[str, str], ...] = ()
+    """What else than the built-in templates it renders: name, version and digest of each, lowest first."""
+
     def __init__(self, folder: Path, cache: Path | None = None) -> None:
         """Open a folder of templates; compiled ones are kept in the folder ``cache`` where one is given."""
-        self.templates = _Templates(folder, cache)
-        self.environment = _Environment(
-            loader=self.templates,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-            auto_reload=False,
-            cache_size=-1,
-        )
+        self.templates = Templates(folder, cache)
+        self.environment: jinja2.Environment = _Environment(loader=self.templates, **OPTIONS)
         self.environment.filters.update(FILTERS)
         self.names = list(self.templates.sources)
 
@@ -134,7 +142,7 @@ class Renderer:
     def _expand(self, name: str, plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         path = name.removesuffix(".j2")
         template = self.environment.get_template(name)
-        placeholder = _PLACEHOLDER.search(path)
+        placeholder = PLACEHOLDER.search(path)
         if not placeholder:
             yield from _nonblank(path, template.render(plan))
             return

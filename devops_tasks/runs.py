@@ -7,7 +7,7 @@ every file in the folder. Lives here: naming a run after all of that. Must not: 
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +34,8 @@ class Options(NamedTuple):
     today: str = ""
     write: bool = True
     resolve: Resolve = "refuse"
+    packs: tuple[Path, ...] = ()
+    trust: bool = False
 
 
 class Report(NamedTuple):
@@ -59,21 +61,29 @@ def recall(specs: Sequence[Path], options: Options) -> Report | None:
     kept = read_cached(cache, key) if cache and key else None
     if kept is None:
         return None
-    layers, rows = json.loads(kept)
-    if dict(_digests(layers)) != layers:
+    layers, packs, rows = json.loads(kept)
+    if dict(_digests(layers)) != layers or not all(_is_same(*pack) for pack in packs.items()):
         return None
     changes = [Change(path, action, None, None, note) for path, action, note in rows]
     return Report(str(_folder(specs, options)), changes)
 
 
-def remember(specs: Sequence[Path], options: Options, report: Report, layers: Iterable[str] = ()) -> None:
-    """Keep what a run found, where it found nothing to do, with the files of defaults that took part in it."""
+class Taken(NamedTuple):
+    """What else took part in a run: files of defaults, and template packs by folder, each with its digest."""
+
+    layers: Iterable[str] = ()
+    packs: Mapping[str, str] = {}
+
+
+def remember(specs: Sequence[Path], options: Options, report: Report, taken: Taken) -> None:
+    """Keep what a run found, where it found nothing to do."""
     if report.differs or any(change.conflicts for change in report.changes):
         return
     cache, key = _place(specs, options)
     if cache and key:
         rows = [(change.path, change.action, change.note) for change in report.changes]
-        write_cached(cache, key, json.dumps([dict(_digests(layers)), rows]).encode())
+        known = [dict(_digests(taken.layers)), dict(taken.packs), rows]
+        write_cached(cache, key, json.dumps(known).encode())
 
 
 def _digests(layers: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -83,6 +93,16 @@ def _digests(layers: Iterable[str]) -> Iterator[tuple[str, str]]:
             yield layer, locks.digest(read_regular(layer, _MOST_BYTES))
         except (UserError, OSError):
             yield layer, ""
+
+
+def _is_same(folder: str, digest: str) -> bool:
+    """Say whether a template pack is, to the byte, what the run has rendered with."""
+    from devops_tasks.packs import read_pack
+
+    try:
+        return read_pack(Path(folder)).digest == digest
+    except UserError:
+        return False
 
 
 def _folder(specs: Sequence[Path], options: Options) -> Path:

@@ -77,10 +77,11 @@ def _shape(shape: Shape, path: str) -> Schema:
         case Entries(key, value):
             names = {"pattern": key.schema["pattern"], "maxLength": key.schema["maxLength"]}
             return {"type": "object", "propertyNames": names, "additionalProperties": _or_null(value.schema)}
-        case Listing(item, _, least, distinct, most):
+        case Listing(item, _, least, distinct, most, alone):
             items: Schema = {"type": "array", "items": _shape(item, f"{path}[]"), "maxItems": most}
             items |= {"uniqueItems": True} if distinct else {}
-            return {**items, "minItems": least} if least else {"anyOf": [items, {"const": "none"}]}
+            single = [_shape(item, path)] if alone else []
+            return {**items, "minItems": least} if least else {"anyOf": [items, *single, {"const": "none"}]}
         case Nested(record, word, none):
             others: list[Schema] = [{"const": "none"}] if none else []
             others += [_shape(record.fields[word].shape, path)] if word else []

@@ -11,7 +11,6 @@ from devops_tasks.fields import (
     BOOLEAN,
     CONTROL,
     SPACE,
-    Entries,
     Kind,
     Record,
     ReservedNameError,
@@ -22,6 +21,7 @@ from devops_tasks.fields import (
     listing,
     matching,
     nested,
+    one_or_more,
     scalar,
     switchable,
     text,
@@ -137,6 +137,12 @@ DOCUMENT = matching(
     400,
 )
 EXTENDS = matching("path", "a relative path such as ../platform-defaults.yaml, or none", _RELATIVE, 400)
+PACK = matching(
+    "folder",
+    "a folder relative to the spec, such as ./packs/acme",
+    rf"(\.\.?|{_FOLDER})(/(\.\.?|{_FOLDER}))*/?",
+    200,
+)
 URL = matching(
     "url", "a URL such as https://example.com/dashboards", r"https?://[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]+", 500
 )
@@ -793,9 +799,6 @@ class Policy(Record):
                        example="Our customers have been promised as much")  # fmt: skip
 
 
-_LATER: Entries[dict[str, str]] = entries(SETTING, WORDS)
-
-
 class Spec(Record):
     """The whole of what a user may write."""
 
@@ -845,7 +848,10 @@ class Spec(Record):
     policy: tuple[Policy, ...] | None = key(
         listing(nested(Policy)), "What every spec that inherits this file must or must not say"
     )
-    pack: dict[str, str] | None = key(_LATER, "A template pack", later=True)
+    pack: tuple[str, ...] | None = key(
+        one_or_more(PACK, most=20), "Template packs, each above the one before, relative to the spec",
+        example="./packs/acme",
+    )  # fmt: skip
 
 
 SPEC = nested(Spec)

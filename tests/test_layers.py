@@ -45,6 +45,7 @@ ROOMS = (
     "lock",
     "merge",
     "disk",
+    "packs",
     "runs",
     "generate",
     "judge",
@@ -62,6 +63,8 @@ SIDE_DOORS = {
     *("metrics.forms", "metrics.advice", "metrics.catalogue", "metrics.conventions", "metrics.objectives"),
     *("metrics.jobs", "metrics.scenes"),
     "checks.verdict",
+    # A run that remembers its packs reads their files, and loads nothing that knows what is in them.
+    *("packs.layers", "packs.manifest", "packs.lint", "packs.golden"),
 }
 
 FILES = frozenset(
@@ -73,6 +76,7 @@ FILES = frozenset(
         "cache",
         "render",
         "disk",
+        "packs",
         "runs",
         "generate",
         "judge",
@@ -86,7 +90,7 @@ NOBODY: frozenset[str] = frozenset()
 
 # What only some rooms may import. A third-party library that is not named here has no room yet.
 HOMES = {
-    "jinja2": {"render"},
+    "jinja2": {"render", "packs"},
     "markdown_it": {"importer", "progress"},
     "prompt_toolkit": {"wizard"},
     "questionary": {"wizard"},

@@ -11,11 +11,12 @@ import pytest
 
 from devops_tasks import runs
 from devops_tasks.generate import generate_each
-from devops_tasks.render import Renderer, templates_folder
+from devops_tasks.render import templates_folder
 from devops_tasks.runs import Options, Report, recall
+from tests.packs import renderer, write_pack
 from tests.specs import MINIMAL
 
-RENDERER = Renderer(templates_folder())
+RENDERER = renderer()
 ALERTS = "bundle/monitoring/alert-rules.yml"
 
 
@@ -23,6 +24,7 @@ ALERTS = "bundle/monitoring/alert-rules.yml"
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a spec, and a bundle in which one file is edited and one deleted."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     Path("spec.yaml").write_text(MINIMAL, "utf-8")
@@ -68,6 +70,11 @@ def test_a_run_that_changes_something_is_not_remembered() -> None:
 def append(path: str) -> None:
     with Path(path).open("ab") as file:
         file.write(b"\n")
+
+
+def append_text(path: str, text: str) -> None:
+    with Path(path).open("a", encoding="utf-8") as file:
+        file.write(text)
 
 
 def swap(path: str) -> None:
@@ -155,6 +162,7 @@ OTHERS = {
     "not to write": ASKED._replace(write=False),
     "another folder": ASKED._replace(output=Path("elsewhere")),
     "the spec's own folder": ASKED._replace(output=None),
+    "a pack": ASKED._replace(packs=(Path("acme"),)),
 }
 
 
@@ -162,6 +170,33 @@ OTHERS = {
 @pytest.mark.parametrize("asked", OTHERS.values(), ids=OTHERS.keys())
 def test_what_was_asked_otherwise_is_another_run(asked: Options) -> None:
     run()
+    assert recall([Path("spec.yaml")], asked) is None
+
+
+PACK_CHANGES: dict[str, Callable[[], object]] = {
+    "a byte of a template": lambda: append("../acme/templates/legal.md.j2"),
+    "a byte of a part": lambda: append("../acme/templates/_parts/a.md.j2"),
+    "a byte of what it says of itself": lambda: append("../acme/pack.yaml"),
+    "another template": lambda: shutil.copy("../acme/templates/legal.md.j2", "../acme/templates/more.md.j2"),
+    "a template is gone": lambda: Path("../acme/templates/_parts/a.md.j2").unlink(),
+    "a template is a link": lambda: swap("../acme/templates/legal.md.j2"),
+    "the pack below": lambda: append("../base/templates/legal.md.j2"),
+    "the pack is gone": lambda: Path("../acme").rename("../away"),
+    "the pack is a link": lambda: swap("../acme"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+@pytest.mark.parametrize("change", PACK_CHANGES.values(), ids=PACK_CHANGES)
+def test_every_file_of_every_pack_is_remembered(folder: Path, change: Callable[[], object]) -> None:
+    write_pack(folder / "base", "base", **{"legal.md": "# Base\n"})
+    write_pack(folder / "acme", **{"legal.md": "# Legal\n", "_parts/a.md": "x"})
+    append_text("spec.yaml", "pack: [../base, ../acme]\n")
+    asked = ASKED._replace(trust=True)
+    run(asked)
+    run(asked)
+    assert recall([Path("spec.yaml")], asked) is not None
+    change()
     assert recall([Path("spec.yaml")], asked) is None
 
 

@@ -238,6 +238,7 @@ def test_lists_of_names_take_each_only_once() -> None:
     named = {path for path, field in FIELDS.items() if isinstance(field.shape, Listing) and field.shape.distinct}
     assert named == {
         "monitoring.metrics[].labels",
+        "pack",
         "services[].needs",
         "services[].secrets",
         "services[].writable",

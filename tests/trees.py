@@ -38,6 +38,7 @@ _SAMPLES = {
     "target": "+20%",
     "path": "/data",
     "document": "../requirements.md",
+    "folder": "./packs/acme",
     "address": "devops@example.com",
 }
 # What must agree across keys, what no sample of a kind could know, and what would leave out the rest.
@@ -49,6 +50,8 @@ _KEPT: dict[str, Tree] = {
     "delivery": {},
     "monitoring": {},
     "documents": {},
+    "extends": MISSING,
+    "pack": MISSING,
     "platform.namespaces": {},
     "platform.ingress_class": MISSING,
     "platform.ingress_namespace": MISSING,

@@ -168,8 +168,9 @@ def _value(shape: Shape) -> str:
             return _scalar(shape)
         case Entries(key, inner):
             return f"a map: {_scalar(key)} to {_scalar(inner)}"
-        case Listing(item, name, least, distinct, most):
+        case Listing(item, name, least, distinct, most, alone):
             what = "a list of groups" if isinstance(item, Nested) else f"a list: {_value(item)}"
+            what += ", or one of them alone" if alone else ""
             count = f", {least} to {most} items" if least else f", up to {most} items"
             differing = f", each with its own {md_cell_code(name)}" if name else ""
             return what + count + (differing or (", each once" if distinct else ""))
