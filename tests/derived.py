@@ -32,6 +32,8 @@ def derived(spec: Tree) -> tuple[dict[str, Amount], dict[str, str]]:
         **_analysis(spec),
         **_planning(spec),
         **_savings(spec.get("cost", {})),
+        **_windows(spec),
+        **_rollbacks(spec),
     }
     for index, database in enumerate(spec["databases"]):
         amounts |= {f"{key} of databases[{index}]": amount for key, amount in _database(database)}
@@ -72,6 +74,31 @@ def _analysis(spec: Tree) -> dict[str, Amount]:
         key = f"rollback.criteria[{index}].for by monitoring.evaluation_interval"
         found |= {f"{key}, and one": ("number", Fraction(steps)), f"{key}, and one, of these": ("time", steps * every)}
     return found
+
+
+def _windows(spec: Tree) -> dict[str, Amount]:
+    """Count the requests that a step lets five minutes hold."""
+    return {
+        f"services[{number}].requests_per_second by delivery.steps[{index}] in five minutes": (
+            "number", Fraction(int(int(service["requests_per_second"]) * _value("share", step) * 300))
+        )
+        for number, service in enumerate(spec["services"]) if "requests_per_second" in service
+        for index, step in enumerate(spec["delivery"]["steps"])
+    }  # fmt: skip
+
+
+def _rollbacks(spec: Tree) -> dict[str, Amount]:
+    """Add up what passes before a rollback: a scrape, an evaluation, the wait, and a question of the script."""
+    monitoring = spec.get("monitoring", {})
+    scrape, evaluation = (
+        _value("duration", monitoring.get(f"{name}_interval", "15s")) for name in ("scrape", "evaluation")
+    )
+    return {
+        f"rollback.criteria[{index}].for and three intervals": (
+            "time", _value("duration", criterion.get("for", "5m")) + scrape + 2 * evaluation
+        )
+        for index, criterion in enumerate(spec["rollback"]["criteria"])
+    }  # fmt: skip
 
 
 def _planning(spec: Tree) -> dict[str, Amount]:

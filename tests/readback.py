@@ -156,7 +156,7 @@ class Twins:
 
     def _compare(self, one: Leaf, other: Leaf) -> None:
         texts = [self._unite(*pair) for pair in zip(one, other, strict=True)]
-        if one.file in _TESTS and _JUDGED.search(one.place):
+        if (one.file in _TESTS and _JUDGED.search(one.place)) or one.place.endswith(_SUM):
             return
         if None in texts:
             self.contradictions.append(f"{one} | {other}")
@@ -195,6 +195,8 @@ class Twins:
         return f"⟦{'|'.join(keys)}⟧" if keys else None
 
 
+_SUM = "What the Guardrails See |  | Requests that it takes"
+"""A number that follows from a threshold by a sum of chances, which test_guardrails computes."""
 _TESTS = ("monitoring/alert-rules.test.yml", "monitoring/recording-rules.test.yml")
 
 

@@ -470,6 +470,8 @@ def test_a_deleted_file_that_nobody_names_is_left_alone(edited: Callable[[str], 
 
 SPLIT = "experiment.assignment={method: traffic-split, unit: request, treatment: 20%}"
 CONTRADICTORY = [
+    (("services=[{name: a, requests_per_second: 19}]",), "blind-step"),
+    (("services=[{name: a, requests_per_second: 50}]", "delivery.pause=344s"), "blind-step"),
     ((SPLIT,), "split-without-step"),
     ((SPLIT, "delivery.steps=[20%, 100%]", "services=[{name: w, kind: worker}]"), "split-without-step"),
     (("sprint.capacity=20",), "points-over-capacity"),
@@ -512,6 +514,9 @@ def test_a_contradictory_spec_makes_a_bundle_with_a_warning(
 
 
 CONSISTENT = [
+    ("services=[{name: a, requests_per_second: 20}]", "delivery.pause=345s"),
+    ("services=[{name: a, requests_per_second: 2}]", "delivery.steps=[100%]", "delivery.pause=1m"),
+    ("services=[{name: a, requests_per_second: 1, metrics: {convention: none}}]",),
     ("sprint.capacity=26",),
     ("alerts=[{metric: error_ratio, above: 1.9%, for: 10m}]",),
     ("alerts=[{metric: error_ratio, above: 2%, for: 4m}]",),

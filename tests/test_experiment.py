@@ -209,16 +209,17 @@ def test_a_guardrail_needs_so_many_requests(threshold: float, requests: int) -> 
     assert chances(requests, threshold).sees
 
 
-@pytest.mark.parametrize("threshold", [0.0001, 0.003, 0.05, 0.17, 0.49])
+@pytest.mark.parametrize("threshold", [0.0001, 0.003, 0.05, 0.17, 0.49, 0.8])
 def test_fewer_requests_by_one_step_are_too_few(threshold: float) -> None:
     needed = requests_needed(threshold, 5)
-    assert needed
     assert chances(needed, threshold, 5).sees
     assert not chances(needed - round(1 / threshold), threshold, 5).sees
 
 
-def test_a_threshold_of_a_half_has_no_twice_as_bad() -> None:
-    assert requests_needed(0.5) is None
+@pytest.mark.parametrize("threshold", [0.0, 1.0], ids=["nothing", "everything"])
+def test_a_threshold_that_no_share_exceeds_is_none(threshold: float) -> None:
+    with pytest.raises(ValueError, match="no threshold"):
+        requests_needed(threshold)
 
 
 def test_false_alarms_come_at_the_rate_that_is_computed() -> None:

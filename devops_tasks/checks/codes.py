@@ -155,6 +155,10 @@ CODES: dict[str, Code] = {
         Code("split-without-step", "warning", "Contradictions",
              "The experiment assigns requests by a split of the traffic, and no step of the delivery has its share.",
              "Add the share to `delivery.steps`, or assign by a feature flag."),
+        Code("blind-step", "warning", "Contradictions",
+             "At a step of the release a rollback criterion cannot do its work: the window holds too few requests of "
+             "the new version to tell a bad one from a healthy one, or the next step comes before a rollback could.",
+             "Begin with a larger step, pause for longer, or watch the first step with a longer window by hand."),
         Code("unlisted-class", "warning", "Contradictions",
              "An instance class is of a family that this version's list of AWS does not have: a new one, or a slip.",
              "Correct the class; if it is right, nothing is lost, and a newer version knows it."),

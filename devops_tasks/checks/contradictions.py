@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from devops_tasks.checks.cluster import Cluster, items, labels_of, scaled
 from devops_tasks.checks.documents import Document, Value
@@ -164,3 +164,22 @@ def check_split(spec: Spec) -> Problems:
     splits = served and spec.platform.routing == "gateway-api"
     mend = f"add {share.text} to delivery.steps, or assign by a feature flag" if splits else "assign by a feature flag"
     yield Problem("spec", what, mend, "split-without-step", key="experiment.assignment.treatment")
+
+
+def check_guardrails(guardrails: list[dict[str, Any]]) -> Problems:
+    """Warn of a step of the release in which a rollback criterion cannot tell a bad version from a healthy one."""
+    for guardrail in guardrails:
+        told = f"{guardrail['criterion']} ({guardrail['service']})"
+        for step in guardrail["steps"]:
+            if step["blind"]:
+                what = (
+                    f"at {step['share']} the window of {told} holds {step['requests']} requests, and it takes "
+                    f"{guardrail['needed']}: a healthy release is over in {step['false_alarm']} of all looks, and one "
+                    f"that is twice as bad as allowed is not in {step['missed']}"
+                )
+                yield Problem("spec", what, f"it takes {step['blind']}", "blind-step", key="delivery.steps")
+        if guardrail["hasty"]:
+            what = (
+                f"{told} rolls back {guardrail['earliest']} after the first bad requests, and the next step is sooner"
+            )
+            yield Problem("spec", what, "pause for longer", "blind-step", key="delivery.pause")

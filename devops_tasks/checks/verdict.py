@@ -81,6 +81,7 @@ def judge_bundle(bundle: Bundle, exists: Exists, shell: Shell | None = None) -> 
         *check_residue(files, list(texts_of(bundle.tree))),
         *check_strays(files, undecided),
         *_contradictions(bundle.spec, files, documents),
+        *against.check_guardrails(bundle.plan["guardrails"]),
     ]
     told = {(problem.where, problem.line) for problem in problems}
     problems += [each for each in check_numbers(bundle.made, files) if (each.where, each.line) not in told]

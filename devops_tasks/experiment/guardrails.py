@@ -67,14 +67,14 @@ def _terms(most: int, trials: int, chance: float) -> list[float]:
 
 
 @lru_cache(maxsize=64)
-def requests_needed(threshold: float, least: int = 0) -> int | None:
-    """Give the requests from which on a window sees, for thresholds below 1/2; None for others.
+def requests_needed(threshold: float, least: int = 0) -> int:
+    """Give the requests from which on a window sees; raise ``ValueError`` for a threshold that none exceed.
 
     It is a multiple of 1/threshold, where one more bad request is accepted. Up to the next multiple false alarms rise
     again, to about twice as many at the most.
     """
-    if threshold >= 1 / BAD:
-        return None
+    if not 0 < threshold < 1:
+        raise ValueError(f"no threshold between 0 and 1: {threshold}")
     accepted = max(least - 1, 1)
     while not chances(requests := ceil(accepted / threshold - _SLIP), threshold, least).sees:
         accepted += 1

@@ -44,6 +44,7 @@ class Document(TypedDict):
     sprint: Row
     documents: Row
     experiment: Row
+    guardrails: list[Row]
     requirements: Row
     overview: Row
     tasks: Tasks
@@ -71,6 +72,7 @@ def plan_document(spec: Spec, plan: dict[str, Any], today: date | None) -> Docum
         "sprint": _sprint(spec),
         "documents": _documents(spec),
         "experiment": plan_experiment(spec),
+        "guardrails": _guardrails(spec),
         "requirements": {"performance": plan_performance(rows), "scale": list(plan_scale(spec))},
         "overview": _overview(spec),
         "tasks": plan_tasks(spec),
@@ -114,6 +116,15 @@ def _documents(spec: Spec) -> Row:
         "design": documents.design,
         "devops_design": documents.devops_design,
     }
+
+
+def _guardrails(spec: Spec) -> list[Row]:
+    """Judge the rollback criteria where a service says how many requests it takes."""
+    if not any(service.requests_per_second for service in spec.services):
+        return []
+    from devops_tasks.plan.guardrails import plan_guardrails
+
+    return [{**each} for each in plan_guardrails(spec)]
 
 
 def _overview(spec: Spec) -> Row:
