@@ -58,6 +58,38 @@ def test_both_changes_are_in_the_result(disk: tuple[str, str], new: tuple[str, s
     assert merged == Merged(RULES.replace(*disk).replace(*new))
 
 
+@pytest.mark.parametrize(
+    ("disk", "merged"),
+    [
+        pytest.param("        # nights\n        for: 5m\n", "        # nights\n        for: 9m\n", id="above"),
+        pytest.param("        for: 5m\n        # nights\n", "        for: 9m\n        # nights\n", id="below"),
+        pytest.param("        for: 5m  # nights\n", "        for: 9m  # nights\n", id="behind"),
+        pytest.param(
+            "        for: 5m  # as long as the team on call has asked for\n",
+            "        for: 9m  # as long as the team on call has asked for\n",
+            id="at length",
+        ),
+    ],
+)
+def test_a_remark_stays_beside_a_value_that_the_spec_changed(disk: str, merged: str) -> None:
+    last = "        for: 5m\n      - alert: Failing\n"
+    tail = "      - alert: Failing\n"
+    done = merge_yaml(RULES, RULES.replace(last, disk + tail), RULES.replace(last, last.replace("5", "9")))
+    assert done == Merged(RULES.replace(last, merged + tail))
+
+
+def test_a_remark_for_which_there_is_no_place_is_a_conflict_and_never_dropped() -> None:
+    last = "a:\n  b: 1\n  c: 2\n"
+    disk = "a:\n  b: 1  # why this is so, at some length, and who has said it\n  c: 2\n"
+    done = merge_yaml(last, disk, "a: {b: 3, c: 4}\n")
+    assert "who has said it" in done.text
+    assert done.conflicts
+    gone = merge_yaml(last, disk, "a:\n  c: 2\n")
+    assert "who has said it" in gone.text
+    assert gone.conflicts
+    assert merge_yaml(last, last, "a:\n  c: 2\n") == Merged("a:\n  c: 2\n")
+
+
 def test_a_change_does_not_land_in_the_item_that_stands_there_now() -> None:
     """By lines this is clean: the five minutes that were changed stand where another alert has five minutes now."""
     edited = RULES.replace("for: 5m\n      - alert: F", "for: 7m\n      - alert: F")

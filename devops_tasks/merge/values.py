@@ -6,6 +6,7 @@ Must not: knowing what keys mean.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import yaml
 
 from devops_tasks.merge.sequences import chunks, merge_order
-from devops_tasks.merge.texts import Conflict, Merged, Policy, merge_finely, merge_lines, settle, split
+from devops_tasks.merge.texts import Conflict, Line, Merged, Policy, merge_finely, merge_lines, settle, split
 
 Value = Any
 """Maps, lists and scalars; scalars of YAML are texts as they were written, so that ``1.30`` is not ``1.3``."""
@@ -22,6 +23,7 @@ Map = Mapping[str, Value]
 
 Parse = Callable[[str], Value]
 
+_REMARK = re.compile(r"[ \t]+#[^\n]*")
 _NAMES = ("alert", "record", "name", "job_name", "uid", "id", "key", "title")
 """The keys that name an item of a list, the more telling first."""
 
@@ -137,7 +139,10 @@ def _merge_text(last: str, disk: str, new: str, policy: Policy, parse: Parse) ->
     except ValueError:
         return coarse  # somebody's text is broken: lines are all that is left
     texts = (coarse.text, _fine(last, disk, new, policy), disk, new)
-    found = next((text for text in texts if _means(text, value, parse)), None)
+    written = _remarks(disk) - _remarks(
+        last
+    )  # what a person remarked is in no value, and must not be lost with its line
+    found = next((text for text in texts if written <= _remarks(text) and _means(text, value, parse)), None)
     if values.conflicts:
         return Merged(coarse.text if found is None or policy == "markers" else found, tuple(values.conflicts))
     if found is not None:
@@ -146,7 +151,27 @@ def _merge_text(last: str, disk: str, new: str, policy: Policy, parse: Parse) ->
 
 
 def _fine(last: str, disk: str, new: str, policy: Policy) -> str:
-    return "".join(settle(merge_finely(split(last), split(disk), split(new)), policy))
+    """Merge line by line; remarks that a person wrote behind a line are taken off before, and put on afterwards."""
+    lines, before = split(disk), set(split(last))
+    bare = [_REMARK.sub("", line, count=1) for line in lines]
+    plain = [one if one in before else line for one, line in zip(bare, lines, strict=True)]
+    fine = merge_finely(split(last), plain, split(new))
+    remarked = [_remarked(line, lines, plain) for line in fine.lines]
+    return "".join(settle(fine._replace(lines=remarked), policy))
+
+
+def _remarked(line: Line, lines: Sequence[str], plain: Sequence[str]) -> Line:
+    if line.disk is None or lines[line.disk] == plain[line.disk]:
+        return line
+    if line.sides is not None:
+        return line._replace(sides=("".join(lines[place] for place in line.mine), line.sides[1]))
+    remark = _REMARK.search(lines[line.disk])
+    return line._replace(text=line.text.rstrip("\n") + (remark[0] if remark else "") + "\n")
+
+
+def _remarks(text: str) -> set[str]:
+    """Give whatever may be a remark, line by line."""
+    return {line[line.index("#") :].strip() for line in text.split("\n") if "#" in line}
 
 
 def _means(text: str, value: Value, parse: Parse) -> bool:
