@@ -93,6 +93,24 @@ def test_what_is_no_number_of_the_spec_is_left_alone(name: str, path: str, old: 
     assert drifted(name, path, old, new) == []
 
 
+@pytest.mark.parametrize(
+    ("path", "made", "stands", "found"),
+    [
+        pytest.param("a.sh", "sleep 5\n", "sleep 6\n", 1, id="code"),
+        pytest.param("a.sh", "# sleeps 5\n", "# sleeps 6\n", 0, id="a remark"),
+        pytest.param("a.sql", "-- 5 MB\nSET a = 1;\n", "-- 6 MB\nSET a = 1;\n", 0, id="a remark in SQL"),
+        pytest.param("a.yml", "a: [1, 2]\n", "a: [1, 3]\n", 1, id="an item of a list"),
+        pytest.param("a.yml", "a: [1, 2]\n", "a: [3, 1, 2]\n", 0, id="another item in a list without names"),
+        pytest.param("a.yml", "a: 1\n---\nb: 1\n", "a: 1\n---\nb: 2\n", 1, id="the second document"),
+        pytest.param("a.md", "| 5 |\n| - |\n| 6 |\n", "| 5 |\n| - |\n| 7 |\n", 1, id="a table"),
+        pytest.param("a.md", "5 pods\n", "6 pods\n", 0, id="prose"),
+        pytest.param("a.txt", "5\n", "6\n", 0, id="a file of another kind"),
+    ],
+)
+def test_numbers_are_looked_for_where_they_are_the_spec_s(path: str, made: str, stands: str, found: int) -> None:
+    assert len(list(check_numbers(Made(texts={path: made}, edited=(path,)), {path: stands}))) == found
+
+
 def test_a_file_of_which_the_text_is_lost_is_only_edited() -> None:
     made = Made(texts={}, edited=(HPA,))
     assert list(check_numbers(made, {HPA: "a: 1\n"})) == []
