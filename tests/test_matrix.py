@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-FEW = (0, 1, 9)
+FEW = (15, 42, 63)
 """Small specs that reach what differs most: promtool takes half a minute for the rules of some others."""
 SEEDS = range(int(os.environ["SPECS"])) if "SPECS" in os.environ else FEW
 
@@ -61,5 +61,6 @@ def test_the_seeds_of_every_run_reach_what_differs_most() -> None:
     assert {spec["platform"]["pipeline"] for spec in specs} == {"github-actions", "gitlab-ci"}
     assert any(len(spec["delivery"]["steps"]) == 1 for spec in specs)
     assert any(all(service["kind"] == "worker" for service in spec["services"]) for spec in specs)
-    objectives = [service["slo"] for spec in specs for service in spec["services"] if "slo" in service]
-    assert {"latency" in each for each in objectives} == {True, False}
+    assert {spec["platform"]["secrets"] for spec in specs} == {"external-secrets", "manual"}
+    assert any(spec["platform"].get("routing") == "ingress" for spec in specs)
+    assert any("slo" in service for spec in specs for service in spec["services"])

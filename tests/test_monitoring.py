@@ -571,7 +571,7 @@ def test_traffic_is_compared_with_the_same_hour_of_earlier_weeks(
 @pytest.mark.parametrize(
     "alerts",
     [
-        "[{metric: error_ratio, for: 7s}, {metric: cpu_utilization, for: 1h}]",
+        "[{metric: error_ratio, for: 7s}, {metric: cpu_utilization, for: 20m}]",
         "[{metric: error_ratio, above: 0%, for: 90s}, {metric: memory_utilization, above: 0.001%}]",
         "[{metric: throughput_ratio, below: 33.333333%}, {metric: latency_p95, above: 2.5s}]",
         "[{metric: own, query: up, below: 0}, {metric: own, above: 999999999999999, severity: info}]",
