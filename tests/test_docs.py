@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,7 @@ def calls(text: str) -> list[list[str]]:
         while words and ("=" in words[0] or words[0] in {"python", "python3", "-m"}):
             words = words[1:]
         if words and Path(words[0].replace("devops_tasks", "devops-tasks")).name == "devops-tasks":
-            found.append(words[1:])
+            found.append(list(takewhile(lambda word: word not in {">", "|"}, words[1:])))
     return found
 
 
