@@ -192,11 +192,8 @@ class _Reader:
     def _words(self, item: Node) -> tuple[bool | None, Node]:
         """Read the first words of an item without its box."""
         first = next(iter(item.children), None)
-        worded = first is not None and first.type in {
-            "paragraph",
-            "heading",
-        }  # an empty item below makes a heading of it
-        source = first.children[0].content if first is not None and worded else ""
+        # An empty item below a line makes a heading of it.
+        source = first.children[0].content if first is not None and first.type in {"paragraph", "heading"} else ""
         box = _BOX.match(source)
         inline = _MARKDOWN.parseInline(source[box.end() :] if box else source, self.references)
         return (box["mark"] != " " if box else None), Node(inline, create_root=False)
