@@ -42,7 +42,7 @@ HOSTILE = [
 
 def hostile() -> Document:
     """Make a document in which every text is one that some language would obey."""
-    lines = ["# DevOps Tasks: " + md('=A "B", c/d'), "", "**Engineer:** @dana", "", "## Sprint Tasks", ""]
+    lines = ["# DevOps Tasks: " + md('=A "B", C/d'), "", "**Engineer:** @dana", "", "## Sprint Tasks", ""]
     for number, text in enumerate(HOSTILE, start=1):
         lines += [
             f"- [ ] **[DO-{number:03}]** {md(text)} *(1 point)*",
@@ -118,6 +118,14 @@ def test_a_long_title_is_cut_and_told_whole_in_the_body() -> None:
     assert len(issue.title) == 250
     assert issue.title.endswith("...")
     assert title.strip() in body(issue)
+
+
+def test_a_step_without_a_box_is_done_when_its_task_is() -> None:
+    document = parse_document("## Tasks\n\n- [x] **[DO-001]** a\n  - b\n  - [ ] c\n- [ ] **[DO-002]** d\n  - e\n")
+    assert [re.findall(r"- (\[.\]) \w", body(issue)) for issue in plan_issues(document, SOURCE)] == [
+        ["[x]", "[ ]"],
+        ["[ ]"],
+    ]
 
 
 def words(markdown: str) -> tuple[str, set[str]]:
