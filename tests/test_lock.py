@@ -1,5 +1,7 @@
 """The lock survives the way to disk and back, and says so when it did not."""
 
+import json
+
 import pytest
 
 from devops_tasks.errors import UserError
@@ -39,3 +41,20 @@ def test_a_damaged_lock_is_named(text: str) -> None:
 def test_a_lock_of_a_later_format_is_refused_and_not_called_damaged() -> None:
     with pytest.raises(UserError, match="written in format 2; this version reads 1"):
         parse_lock(lock_text(LOCK).replace('"format": 1', '"format": 2'), "lock.json")
+
+
+def test_what_is_remembered_of_files_that_are_no_longer_made_reads_back_and_is_not_written_where_there_is_none() -> (
+    None
+):
+    orphaned = LOCK._replace(orphans={"cost/budget-alerts.yml": digest(b"text")})
+    assert parse_lock(lock_text(orphaned), "lock.json") == orphaned
+    assert "orphans" not in lock_text(LOCK)
+
+
+@pytest.mark.parametrize(
+    "orphans", [{"../x": digest(b"text")}, {"x": "no digest"}, ["x"]], ids=["outside", "odd", "a list"]
+)
+def test_such_a_file_is_inside_and_has_a_digest(orphans: object) -> None:
+    text = lock_text(LOCK).replace('"format": 1,', f'"format": 1, "orphans": {json.dumps(orphans)},')
+    with pytest.raises(UserError, match="damaged"):
+        parse_lock(text, "lock.json")
