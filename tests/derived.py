@@ -61,8 +61,8 @@ def _analysis(spec: Tree) -> dict[str, Amount]:
                       for name in ("scrape", "evaluation"))  # fmt: skip
     pause = _value("duration", spec["delivery"].get("pause", "10m"))
     found: dict[str, Amount] = {
-        "half an hour and twice all delivery.pause": (
-            "time", Fraction(1800 + 2 * ceil(pause * len(spec["delivery"]["steps"])))
+        "twenty minutes and twice all delivery.pause": (
+            "time", Fraction(1200 + 2 * ceil(pause * len(spec["delivery"]["steps"])))
         ),
         "four times the longer of monitoring.scrape_interval and monitoring.evaluation_interval": (
             "time", 4 * max(scraped, every)

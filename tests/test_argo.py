@@ -354,48 +354,33 @@ def promtool(cases: list[dict[str, Any]], folder: Path) -> str:
     return tools.promtool_test_rules(folder / "analysis.test.yml")
 
 
-@pytest.mark.real
-@pytest.mark.parametrize(
-    ("series", "at", "value"),
-    [
-        (_errors("0.5+0x40", "5+0x40", "blue"), "5m", None),
-        (_errors("0.5+0x40", "5+0x40"), "5m", 0.5),
-        (_errors("0.5+0x10 0.3+0x40", "5+0x60"), "3m", 0.3),
-    ],
-    ids=["what serves is not judged", "what is new is judged", "the lowest value that held is told"],
-)
-def test_a_criterion_is_about_the_newcomer(
-    series: list[dict[str, str]], at: str, value: float | None, tmp_path: Path
-) -> None:
-    samples = [] if value is None else [{"labels": "{}", "value": value}]
-    expected = {"expr": queries()[_ERROR_RATIO], "eval_time": at, "exp_samples": samples}
-    assert promtool([{"interval": "15s", "input_series": series, "promql_expr_test": [expected]}], tmp_path) == ""
+ASKED: dict[str, tuple[str, str, list[dict[str, str]], float | None]] = {
+    "what serves is not judged": (_ERROR_RATIO, "5m", _errors("0.5+0x40", "5+0x40", "blue"), None),
+    "what is new is judged": (_ERROR_RATIO, "5m", _errors("0.5+0x40", "5+0x40"), 0.5),
+    "the lowest value that held is told": (_ERROR_RATIO, "3m", _errors("0.5+0x10 0.3+0x40", "5+0x60"), 0.3),
+    "the newcomer is scraped": (_MEASURED, "10m", [_scraped("1+0x40")], 1),
+    "the newcomer is down": (_MEASURED, "10m", [_scraped("0+0x40")], None),
+    "only what serves is scraped": (_MEASURED, "10m", [_scraped("1+0x40", "blue")], None),
+    "down for less than a minute": (_MEASURED, "10m", [_scraped("1+0x36 0+0x4")], 1),
+    "down for a minute": (_MEASURED, "10m", [_scraped("1+0x35 0+0x4")], None),
+    "nobody is scraped": (_MEASURED, "10m", [], None),
+}
+"""Which question, when, what there is, and the answer."""
 
 
 @pytest.mark.real
-@pytest.mark.parametrize(
-    ("series", "value"),
-    [
-        ([_scraped("1+0x40")], 1),
-        ([_scraped("0+0x40")], None),
-        ([_scraped("1+0x40", "blue")], None),
-        ([_scraped("1+0x36 0+0x4")], 1),
-        ([_scraped("1+0x35 0+0x4")], None),
-        ([], None),
-    ],
-    ids=[
-        "scraped",
-        "down",
-        "only what serves is scraped",
-        "down for less than a minute",
-        "down for a minute",
-        "nobody",
-    ],
-)
-def test_whether_the_newcomer_is_measured(series: list[dict[str, str]], value: int | None, tmp_path: Path) -> None:
-    samples = [] if value is None else [{"labels": "{}", "value": value}]
-    expected = {"expr": queries()[_MEASURED], "eval_time": "10m", "exp_samples": samples}
-    assert promtool([{"interval": "15s", "input_series": series, "promql_expr_test": [expected]}], tmp_path) == ""
+def test_a_question_is_about_the_newcomer(tmp_path: Path) -> None:
+    cases = [
+        {
+            "name": name, "interval": "15s", "input_series": series,
+            "promql_expr_test": [
+                {"expr": queries()[asked], "eval_time": at,
+                 "exp_samples": [] if value is None else [{"labels": "{}", "value": value}]}
+            ],
+        }
+        for name, (asked, at, series, value) in ASKED.items()
+    ]  # fmt: skip
+    assert promtool(cases, tmp_path) == ""
 
 
 @pytest.mark.real
@@ -498,13 +483,16 @@ def versions(shop: Machine) -> list[str]:
     return [shop.cluster.version(name) for name in ROLLED]
 
 
+_PATCHED = {"{'status': {'abort': True}}": "abort", "{}": "nothing"}
+
+
 def changed(shop: Machine) -> list[tuple[str, str]]:
     """List what was changed: of which Rollout the status, and of which the rest."""
-    return [(name, "abort" if isinstance(body, dict) else "template") for _, name, body in shop.cluster.events]
+    return [(name, _PATCHED.get(str(body), "template")) for _, name, body in shop.cluster.events]
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("phase", ["Paused", "Progressing", "Degraded"])
+@pytest.mark.parametrize("phase", ["Paused", "Degraded"])
 def test_a_rollback_first_ends_every_release_and_then_brings_the_old_version_back(shop: Machine, phase: str) -> None:
     for name in ROLLED:
         shop.cluster.tell(name, phase)
@@ -519,10 +507,10 @@ def test_a_rollback_first_ends_every_release_and_then_brings_the_old_version_bac
 
 @pytest.mark.real
 def test_a_rollback_touches_nothing_where_no_release_is_under_way_so_it_may_be_run_twice(shop: Machine) -> None:
-    rollback(shop, "--yes")
-    shop.cluster.events.clear()
+    for name in ROLLED:
+        shop.cluster.tell(name, "Healthy", current="old")
     done = rollback(shop, "--yes")
-    assert (done.returncode, shop.cluster.events, versions(shop)) == (0, [], ["old", "old"])
+    assert (done.returncode, shop.cluster.events) == (0, [])
     assert "nothing to roll back" in done.stderr
 
 

@@ -171,6 +171,8 @@ _OWN_REGISTRY = {"github-actions": "ghcr.io", "gitlab-ci": "registry.gitlab.com"
 """The registry that a pipeline's platform gives each of its jobs a login for."""
 _SETUP_MINUTES = 30
 """What a job may take beside watching: rollouts and smoke tests."""
+_ROLLING_MINUTES = 20
+"""What pods may take to start in a release that Argo Rollouts makes: its watch ends before its job does."""
 
 
 def plan_delivery(spec: Spec) -> Plan:
@@ -208,7 +210,8 @@ def plan_delivery(spec: Spec) -> Plan:
             "pipeline": spec.platform.pipeline,
             "pipeline_path": _pipeline_path(spec),
             "argo": argo,
-            "deadline_seconds": _SETUP_MINUTES * 60 + 2 * ceil(spec.delivery.pause.seconds * len(spec.delivery.steps)),
+            "deadline_seconds": _ROLLING_MINUTES * 60
+            + 2 * ceil(spec.delivery.pause.seconds * len(spec.delivery.steps)),
             "idle_selector": _idle(argo=argo, workers=bool(workers)),
             "shared_selector": _around_pods(spec),
             "builds": builds,
