@@ -127,6 +127,12 @@ METRIC = matching("metric", "a metric's name: letters, digits and '_'", r"[a-zA-
 SERIES = matching("series", "a series' name: letters, digits, '_' and ':'", r"[a-zA-Z_:][a-zA-Z0-9_:]*", 200)
 LABEL_NAME = matching("label name", "a label's name: letters, digits and '_'", r"[a-zA-Z_][a-zA-Z0-9_]*", 100)
 URL_PATH = matching("path", "a path such as /healthz", r"/[A-Za-z0-9._~/-]*", 200)
+ROUTE_PATH = matching(
+    "path",
+    "a path such as /reports, without '//' and without the steps '.' and '..'",
+    r"(?!.*(//|/\.\.?(/|$)))/[A-Za-z0-9._~/-]*",
+    200,
+)
 FILE_PATH = matching("path", "an absolute path such as /tmp", r"(/[A-Za-z0-9._-]+)+", 200)
 _NO_LINK = rf"<>\ufeff{CONTROL}\t\n"
 _RELATIVE = rf"(?![A-Za-z][A-Za-z0-9+.-]*:)[^{SPACE}/\\{_NO_LINK}]([^\\{_NO_LINK}]*[^{SPACE}\\{_NO_LINK}])?"
@@ -403,7 +409,7 @@ class Service(Record):
                               "then deploys by its digest; without it, the pipeline begins at the image")  # fmt: skip
     port: int = key(PORT, "The port that the container listens on", default="3000")
     host: str | None = key(HOST, "The public host name", undecided=True, example="api.example.com")
-    path: str = key(URL_PATH, "The public path", default="/")
+    path: str = key(ROUTE_PATH, "The public path", default="/")
     health: Health = key(nested(Health), "Where the service says that it lives and is ready", default={})
     metrics: ServiceMetrics = key(nested(ServiceMetrics), "Where its metrics are scraped", default={})
     metric_names: MetricNames = key(nested(MetricNames), "What it calls what it measures", default={})

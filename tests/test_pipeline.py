@@ -154,7 +154,7 @@ def test_a_build_without_a_digest_fails(platform: str, folder: Path) -> None:
 
 def images(found: list[Object]) -> dict[str, set[str]]:
     """Give the images of each workload."""
-    works = [one for one in found if one["kind"] in {"Deployment", "CronJob"}]
+    works = [one for one in found if one["kind"] in {"Deployment", "Rollout", "CronJob"}]
     specs = {
         one["metadata"]["name"]: one["spec"]["jobTemplate"]["spec"]["template"]["spec"]
         if one["kind"] == "CronJob"
@@ -168,19 +168,26 @@ def images(found: list[Object]) -> dict[str, set[str]]:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize(
+    ("platform", "rollout"),
+    [("github-actions", "kubernetes"), ("gitlab-ci", "kubernetes"), ("gitlab-ci", "argo-rollouts")],
+)
 @pytest.mark.parametrize("environment", ["staging", "production"])
-def test_what_is_deployed_is_what_was_built_by_its_digest(platform: str, environment: str, folder: Path) -> None:
-    read = pipeline(BUILT, platform)
-    write(bundle(BUILT, platform), folder)
+def test_what_is_deployed_is_what_was_built_by_its_digest(
+    platform: str, rollout: str, environment: str, folder: Path
+) -> None:
+    text = BUILT.replace("platform:\n", f"platform:\n  rollout: {rollout}\n")
+    read = pipeline(text, platform)
+    write(bundle(text, platform), folder)
     api, web = "sha256:" + "1" * 64, "sha256:" + "2" * 64
     (shell,) = shells(read, environment, "release/kustomization.yaml")
     done = run(shell, folder, DIGEST_SHOP_API=api, DIGEST_SHOP_WEB=web)
     assert done.returncode == 0, done.stderr
     deployed = images(objects(tools.kustomize(folder / "release")))
     before = images(objects(tools.kustomize(folder / "overlays" / environment)))
-    built = {f"shop-api-{part}": {f"registry.example.com:5000/shop/api@{api}"} for part in ("blue", "green", "migrate")}
-    built |= {f"shop-web-{colour}": {f"registry.example.com:5000/web@{web}"} for colour in ("blue", "green")}
+    colours = ("-blue", "-green") if rollout == "kubernetes" else ("",)
+    built = {f"shop-api{part}": {f"registry.example.com:5000/shop/api@{api}"} for part in (*colours, "-migrate")}
+    built |= {f"shop-web{colour}": {f"registry.example.com:5000/web@{web}"} for colour in colours}
     assert deployed == before | built | {"indexer": {f"registry.example.com:5000/shop/api@{api}"}}
     assert deployed["mailer"] == {"other.example.com/mailer:2.0.0"}
 
@@ -264,21 +271,23 @@ def test_a_decided_bundle_passes_though_open_ranges_are_told_in_comments(environ
     [
         ("staging", '  - {name: mailer, kind: worker, image: "other.example.com/mailer:2.0.0"}\n',
          "  - {name: mailer, kind: worker}\n",
-         "overlays/staging/kustomization.yaml:33:    newName: undecided.invalid/mailer"),
-        ("staging", "  secret_store: {name: store}\n", "", "security/secrets.yml:15:    name: undecided"),
+         ("overlays/staging/kustomization.yaml", "    newName: undecided.invalid/mailer")),
+        ("staging", "  secret_store: {name: store}\n", "", ("security/secrets.yml", "    name: undecided")),
         ("production", "  gateway: {name: public, namespace: gateway-system}\n", "",
-         "delivery/traffic/green-000.yml:20:      namespace: undecided"),
+         ("delivery/traffic/green-000.yml", "      namespace: undecided")),
         ("production", ', backup: {to: "s3://backups/shop"}', "",
-         "disaster-recovery/backup.yml:101:                  value: s3://undecided.invalid/shop-db"),
+         ("disaster-recovery/backup.yml", "                  value: s3://undecided.invalid/shop-db")),
     ],
     ids=["an image", "the secret store", "the gateway", "a bucket"],
 )  # fmt: skip
 def test_what_is_undecided_stops_the_pipeline_at_its_file_and_line(
-    environment: str, old: str, new: str, place: str, folder: Path
+    environment: str, old: str, new: str, place: tuple[str, str], folder: Path
 ) -> None:
+    path, line = place
     done = guard(environment, folder, BUILT.replace(old, new))
     assert done.returncode == 1
-    assert place in done.stdout.splitlines()
+    number = (folder / path).read_text().splitlines().index(line) + 1
+    assert f"{path}:{number}:{line}" in done.stdout.splitlines()
     assert "devops-tasks check" in done.stderr
 
 

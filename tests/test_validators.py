@@ -21,6 +21,7 @@ from devops_tasks.spec import Platform
 from tests import tools
 from tests.bundles import EXAMPLES, example
 from tests.manifests import ENVIRONMENTS, Object, build, objects, rendered, write
+from tests.routes import route_findings
 from tests.scores import findings
 
 LOWEST, HIGHEST = "1.29", "1.37"
@@ -135,6 +136,9 @@ def test_the_definitions_of_custom_resources_accept_every_object() -> None:
     wanted = {"Certificate", "ExternalSecret", "HTTPRoute", "PodMonitor", "PrometheusRule", "ReferenceGrant"}
     assert custom >= wanted
     assert tools.custom_kinds(found) == ""
+    assert {place: route_findings(each) for place, each in found.items() if each["kind"] == "HTTPRoute"} == {
+        place: [] for place, each in found.items() if each["kind"] == "HTTPRoute"
+    }
 
 
 def test_kube_score_kube_linter_and_polaris_would_find_nothing() -> None:
