@@ -409,6 +409,56 @@ def status(
     raise typer.Exit(2 if found.problems else 0)
 
 
+@app.command()
+def readout(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="[DIR]", parser=_folder, help="The bundle's folder; the present one by default."),
+    ] = Path(),
+    control: Annotated[
+        str,
+        typer.Option(
+            metavar="N/X|N:M:S", help="What was counted in control: units/successes, or units:mean:deviation."
+        ),
+    ] = "",
+    treatment: Annotated[str, typer.Option(metavar="N/X|N:M:S", help="The same in treatment.")] = "",
+    table: Annotated[
+        Path | None,
+        typer.Option("--csv", parser=_file, help="Both from a file: arm,units,successes or arm,units,mean,deviation."),
+    ] = None,
+    started: Annotated[
+        str, typer.Option(metavar="DATE", help="When the first unit was assigned; the sprint's first day by default.")
+    ] = "",
+    today: Annotated[str, typer.Option(metavar="DATE", help="The day of the readout; today by default.")] = "",
+    sequential: Annotated[
+        bool, typer.Option("--sequential", help="Look before the planned date: not built yet.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Judge what an experiment has counted: its effect, and what that means for the hypothesis.
+
+    Before the planned date it refuses: a result that is looked at each day is wrong far more often than it says.
+    """
+    from datetime import UTC, date, datetime
+
+    from devops_tasks.readout import Given, read_out, readout_json, readout_lines
+
+    with _in_json(readout_json(None, str(folder)) if as_json else None):
+        if sequential:
+            mend = "read out once, on the planned date"
+            raise UserError(Problem("--sequential", "not built yet", mend, "not-built"))
+        _date(today)
+        _date(started, "--started")
+        day = date.fromisoformat(today) if today else datetime.now(UTC).astimezone().date()
+        begun = date.fromisoformat(started) if started else None
+        result = read_out(folder, Given(control, treatment, table, begun, day))
+    if as_json:
+        _print_json(readout_json(result))
+    else:
+        for line in readout_lines(result):
+            print(line)
+
+
 @app.command("export")
 def export_(
     to: Annotated[
@@ -456,14 +506,14 @@ def _style() -> "Style":
     return Style(unicode, sys.stdout.isatty() and not plain)
 
 
-def _date(today: str) -> None:
+def _date(today: str, option: str = "--today") -> None:
     from devops_tasks.units import parse_date
 
     try:
         if today:
             parse_date(today)
     except ValueError as error:
-        raise UserError(Problem("--today", f"expected {error}, found {today!r}", "", "usage")) from None
+        raise UserError(Problem(option, f"expected {error}, found {today!r}", "", "usage")) from None
 
 
 def _renderer() -> "Renderer":

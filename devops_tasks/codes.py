@@ -78,6 +78,8 @@ CODES: dict[str, Code] = {
              "has written it, the place is that of the group where it would stand.", "Write what is demanded."),
         Code("document", "Contradictions", "`new` writes the parent documents where the defaults say, and the spec "
              "says another place.", "Leave the key out."),
+        Code("too-early", "Command line", "The result of an experiment is asked for before its planned date. Each look "
+             "at the data is another chance to find an effect that is none.", "Come back on that date."),
         Code("usage", "Command line", "An option or argument is not of the form that it takes, or misses another one.",
              "See `devops-tasks COMMAND --help`."),
         Code("set", "Command line", "A `--set` is not `key=value`, or there is no such place in the spec.",

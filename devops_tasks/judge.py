@@ -54,15 +54,21 @@ def _count(number: int, word: str) -> str:
 
 def judge_folder(folder: Path) -> Judgement:
     """Judge the bundle in a folder; raises ``UserError`` where there is none, or its lock cannot be read."""
+    bundle = open_bundle(folder, find_past(folder))
+    shell = find_shell()
+    verdict = judge_bundle(bundle, exists_in(folder), shell)
+    return Judgement(str(folder), *verdict[:2], [] if shell else ["shell"], verdict.notes)
+
+
+def find_past(folder: Path) -> Past:
+    """Read what was generated into a folder; raises ``UserError`` where nothing was, or a run was killed."""
     check_folder(folder)
     refuse_unfinished(folder)
     past = read_past(folder) if folder.is_dir() else None
     if past is None:
         mend = "name the folder of a bundle, or make one with devops-tasks generate"
         raise UserError(Problem(str(folder), "holds no bundle", mend, "no-bundle"))
-    shell = find_shell()
-    verdict = judge_bundle(open_bundle(folder, past), exists_in(folder), shell)
-    return Judgement(str(folder), *verdict[:2], [] if shell else ["shell"], verdict.notes)
+    return past
 
 
 def open_bundle(folder: Path, past: Past) -> Bundle:

@@ -747,6 +747,14 @@ def unreadable(line: str) -> Errors:
 
 CIRCLE = "spec.yaml -> a.yaml -> b.yaml -> a.yaml"
 
+READOUT = ["readout", "out", "--control", "4000/400", "--treatment", "4000/470"]
+
+
+def planned() -> None:
+    """Make a bundle whose experiment has all its numbers."""
+    assert devops_tasks("generate", str(ROOT / "examples/saved-reports.yaml"), "-o", "out").code == 0
+
+
 FILES: dict[str, Case] = {
     # The spec's file
     "no file": Case(lambda: None, GENERATE, unreadable(f"spec.yaml: {NO_FILE}")),
@@ -1093,6 +1101,24 @@ FILES: dict[str, Case] = {
         lambda: None,
         ["status", "--today", "2026-02-30"],
         [("usage", "--today: expected a date such as 2026-12-01, that exists, found '2026-02-30'")],
+    ),
+    "a result before its planned date": Case(
+        planned,
+        [*READOUT, "--today", "2026-12-07"],
+        [
+            (
+                "too-early",
+                (
+                    "the planned date: is 2026-12-08, and this is 2026-12-07: who looks earlier finds effects that are "
+                    "none (come back then; what rolls a release back is watched all the time)"
+                ),
+            )
+        ],
+    ),
+    "a result by a sequential method": Case(
+        lambda: None,
+        [*READOUT, "--sequential"],
+        [("not-built", "--sequential: not built yet (read out once, on the planned date)")],
     ),
     "a tracker that is none": Case(
         lambda: None,

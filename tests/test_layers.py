@@ -49,6 +49,7 @@ ROOMS = (
     "runs",
     "generate",
     "judge",
+    "readout",
     "bootstrap",
     "wizard",
     "progress",
@@ -65,6 +66,7 @@ SIDE_DOORS = {
     "checks.verdict",
     # A run that remembers its packs reads their files, and loads nothing that knows what is in them.
     *("packs.layers", "packs.manifest", "packs.lint", "packs.golden"),
+    "experiment.evidence",  # only `readout` needs it
 }
 
 FILES = frozenset(
@@ -80,6 +82,7 @@ FILES = frozenset(
         "runs",
         "generate",
         "judge",
+        "readout",
         "bootstrap",
         "wizard",
         "progress",

@@ -90,6 +90,7 @@ def plan_sample(spec: Spec) -> Row:
         "from": goal.text(goal.start),
         "to": goal.text(goal.end),
         "change": goal.size(goal.end - goal.start),
+        "difference": plain(goal.end - goal.start),
         "relative": _relative(experiment.primary_metric.target, goal),
         "control": ceil(units[0]),
         "treatment": ceil(units[1]),
@@ -154,6 +155,7 @@ def _time(spec: Spec, run: Run, units: tuple[float, float]) -> Row:
     return {
         "least": _days(ceil(exact)),
         "days": _days(days),
+        "length": days,
         "analysis": _analysis(spec.sprint.starts, days),
         "sprint": _sprint(run, sprint, days) if sprint else None,
         "curve": _curve(run, ceil(exact), sprint),

@@ -1,0 +1,88 @@
+"""After the experiment: what was observed of two arms, and whether the units were split as planned.
+
+The differences are treatment less control. Only ``readout`` loads this.
+"""
+
+from math import erfc, sqrt
+from typing import NamedTuple
+
+from devops_tasks.experiment.design import z_score
+
+
+class Share(NamedTuple):
+    """The units of an arm, and how many of them did what is counted."""
+
+    units: int
+    successes: int
+
+    @property
+    def level(self) -> float:
+        """The share of successes."""
+        return self.successes / self.units
+
+
+class Mean(NamedTuple):
+    """The units of an arm, their mean, and the standard deviation of one."""
+
+    units: int
+    level: float
+    deviation: float
+
+
+Arm = Share | Mean
+
+
+class Effect(NamedTuple):
+    """A difference with the interval that holds the true one with the confidence that was asked, and its p value."""
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+
+def compare_shares(control: Share, treatment: Share, significance: float) -> Effect:
+    """Compare two shares: the pooled z test, and Newcombe's interval from Wilson's (method 10).
+
+    Source: R. G. Newcombe, *Interval estimation for the difference between independent proportions*, Statistics in
+    Medicine 17 (1998), 873-890.
+    """
+    difference = treatment.level - control.level
+    pooled = (control.successes + treatment.successes) / (control.units + treatment.units)
+    error = sqrt(pooled * (1 - pooled) * (1 / control.units + 1 / treatment.units))
+    (low, high), (least, most) = (_wilson(each, z_score(1 - significance / 2)) for each in (treatment, control))
+    return Effect(
+        difference,
+        difference - sqrt((treatment.level - low) ** 2 + (most - control.level) ** 2),
+        difference + sqrt((high - treatment.level) ** 2 + (control.level - least) ** 2),
+        _two_sided(difference, error),
+    )
+
+
+def _wilson(arm: Share, score: float) -> tuple[float, float]:
+    share, units, square = arm.level, arm.units, score * score
+    middle = (share + square / (2 * units)) / (1 + square / units)
+    reach = score * sqrt(share * (1 - share) / units + square / (4 * units * units)) / (1 + square / units)
+    return max(middle - reach, 0.0), min(middle + reach, 1.0)
+
+
+def compare_means(control: Mean, treatment: Mean, significance: float) -> Effect:
+    """Compare two means whose deviations may differ (Welch), by the normal distribution: for some 30 units or more."""
+    difference = treatment.level - control.level
+    error = sqrt(control.deviation**2 / control.units + treatment.deviation**2 / treatment.units)
+    reach = z_score(1 - significance / 2) * error
+    return Effect(difference, difference - reach, difference + reach, _two_sided(difference, error))
+
+
+def _two_sided(difference: float, error: float) -> float:
+    if not error:
+        return float(not difference)
+    return erfc(abs(difference) / error / sqrt(2))
+
+
+def split_p_value(control: int, treatment: int, share: float) -> float:
+    """Give the chance of a split at least as far from the planned one: chi-square with one degree of freedom."""
+    units = control + treatment
+    planned = units * share
+    square = (treatment - planned) ** 2 / planned + (control - (units - planned)) ** 2 / (units - planned)
+    return erfc(sqrt(square / 2))
