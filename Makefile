@@ -75,6 +75,7 @@ docs: setup ## rewrite docs/reference from the program
 golden: setup ## rewrite the expected trees in tests/golden and tests/places.yaml; review the diff like code
 	$(BIN)/python -m pytest -n auto tests/test_golden.py tests/test_roll_back_page.py tests/test_restore_page.py tests/test_sizes.py \
 		tests/test_promise_numbers.py::test_every_value_stands_in_its_places_and_no_other_value_does --update-golden $(ARGS)
+	$(BIN)/python -m devops_tasks templates test examples/packs/acme --update
 
 bench: $(VENV)/.program-ready ## what the commands cost, as ratios; with ARGS=--write into docs/explanation/speed.md
 	$(BIN)/python tools/bench.py $(ARGS)

@@ -506,6 +506,72 @@ def _style() -> "Style":
     return Style(unicode, sys.stdout.isatty() and not plain)
 
 
+templates = typer.Typer(help="See the templates, and write a template pack.", no_args_is_help=True)
+app.add_typer(templates, name="templates")
+Pack = Annotated[Path, typer.Argument(metavar="DIR", parser=_folder, help="The pack's folder.")]
+
+
+@templates.command("list")
+def list_templates(packs: Packs = None) -> None:
+    """List every template with the layer that has it on top: the tool, or a pack."""
+    from devops_tasks.packs.golden import rows
+
+    for layer, path in rows(_renderer(), packs or []):
+        print(shown(f"{layer:9} {path}"))
+
+
+@templates.command("show")
+def show_template(path: Annotated[str, typer.Argument(metavar="PATH", help="A path that list names.")]) -> None:
+    """Print a template of the tool."""
+    from devops_tasks.packs.golden import find
+
+    print(find(_renderer(), path), end="")
+
+
+@templates.command("eject")
+def eject_templates(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Paths that list names.")],
+    folder: Annotated[Path, typer.Option("--to", metavar="DIR", parser=_folder, help="The pack's folder.")],
+) -> None:
+    """Copy templates of the tool into a pack, to be changed there; a pack that is not there is begun."""
+    from devops_tasks.packs.golden import eject
+
+    for written in eject(_renderer(), paths, folder):
+        print(shown(f"create    {written}"))
+
+
+@templates.command("check")
+def check_templates(folder: Pack) -> None:
+    """Find what is wrong with a pack without rendering it.
+
+    Variables that there are not, arithmetic, values printed without the filter of their language, paths. Exit code 1
+    with a finding.
+    """
+    from devops_tasks.packs.golden import check_pack
+
+    raise typer.Exit(_found(check_pack(_renderer(), folder)))
+
+
+@templates.command("test")
+def try_templates(
+    folder: Pack,
+    update: Annotated[bool, typer.Option("--update", help="Write down what is made as what is expected.")] = False,
+) -> None:
+    """Render the specs in a pack's tests/ and compare what the pack adds and changes with expected/.
+
+    Exit code 1 with a difference.
+    """
+    from devops_tasks.packs.golden import try_pack
+
+    raise typer.Exit(_found(try_pack(_renderer(), folder, update=update)))
+
+
+def _found(problems: list[Problem]) -> int:
+    for problem in problems:
+        print(problem)
+    return int(bool(problems))
+
+
 def _date(today: str, option: str = "--today") -> None:
     from devops_tasks.units import parse_date
 

@@ -25,7 +25,11 @@ from tests.test_spec import FIELDS
 from tests.tools import ROOT
 
 GROUP: Any = get_command(app)
-COMMANDS: dict[str, Any] = dict(GROUP.commands)
+COMMANDS: dict[str, Any] = {
+    f"{name} {more}".strip(): command
+    for name, inner in GROUP.commands.items()
+    for more, command in getattr(inner, "commands", {"": inner}).items()
+}
 REFERENCE = ROOT / "docs/reference"
 TEXTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 SHELLS = {"bash", "sh", "console", "shell"}
@@ -144,7 +148,10 @@ def calls(text: str) -> list[list[str]]:
 
 
 def faults(words: list[str]) -> list[str]:
-    name = next((word for word in words if not word.startswith("-")), "")
+    plain = [word for word in words if not word.startswith("-")]
+    name = next(
+        (" ".join(plain[:count]) for count in (2, 1) if " ".join(plain[:count]) in COMMANDS), "".join(plain[:1])
+    )
     if name and name not in COMMANDS:
         return [f"no command {name}"]
     known = options_of(COMMANDS[name]) | options_of(GROUP) if name else options_of(GROUP)

@@ -15,7 +15,7 @@ import pytest
 
 from devops_tasks import packs
 from devops_tasks.errors import UserError
-from devops_tasks.packs import contained, read_pack, refuse_collisions, write_inside
+from devops_tasks.packs import contained, read_pack, refuse_collisions, remove_inside, write_inside
 from devops_tasks.packs.budget import LIMITS, Limits, run_within
 from devops_tasks.packs.layers import LayeredRenderer
 from devops_tasks.packs.manifest import fits, open_layer
@@ -285,6 +285,11 @@ def test_nothing_is_written_through_a_link(tmp_path: Path, place: str) -> None:
     linked.symlink_to(outside / "new" if linked.name == "a.j2" else outside)
     assert refusal(lambda: write_inside(pack, place, b"x"))[0] == "pack"
     assert [*outside.iterdir()] == []
+    assert refusal(lambda: write_inside(pack, "../x", b"x"))[0] == "pack"
+    (outside / "a.j2").write_bytes(b"theirs")
+    if linked.name == "deep":
+        assert refusal(lambda: remove_inside(pack, place))[0] == "pack"
+    assert (outside / "a.j2").read_bytes() == b"theirs"
     write_inside(pack, "templates/other/b.j2", b"y")
     assert (pack / "templates/other/b.j2").read_bytes() == b"y"
 
@@ -302,15 +307,14 @@ def test_a_pack_is_never_read_without_end(tmp_path: Path, monkeypatch: pytest.Mo
 # The sinks
 
 SINKS = {
-    "packs": {
-        *("_content", "_entry", "_opened", "_refused", "_stepped", "_walk", "_write", "read_pack", "write_inside"),
-    },
+    "packs": {"_content", "_entry", "_opened", "_refused", "_stepped", "_walk", "_write"}
+    | {"read_pack", "remove_inside", "write_inside"},
     "packs.budget": {"_confine", "_result", "_work", "run_within"},
     "packs.layers": {"__init__"},  # reads its own text, which the cache is keyed by
     "packs.trust": {"_file", "_open_private", "_read", "_write"},
 }
 """Every function of the rooms of packs that asks the system for something."""
-CONTAINED = {"packs": {"_walk", "write_inside"}, "packs.layers": {"_judged", "place"}}
+CONTAINED = {"packs": {"_beside", "_walk"}, "packs.layers": {"_judged", "place"}}
 """Where a path is read, written, taken in by a template, or made by one: there it passes the one function."""
 SYSTEM = {"os", "signal", "resource", "Path", "shutil", "subprocess", "tempfile", "importlib"}
 METHODS = re.compile(

@@ -226,7 +226,7 @@ def commands_page() -> str:
     """Give the page of the commands: each with its arguments and options, and what they share."""
     group: Command = get_command(app)
     parts = [COMMANDS_INTRO, _options("## devops-tasks", "", group)]
-    parts += [_command(name, inner) for name, inner in group.commands.items()]
+    parts += [_command(name, inner) for name, inner in each_command(group)]
     parts += [_pairs("## Exit codes", "code", EXIT_CODES), _pairs("## Environment", "variable", ENVIRONMENT)]
     return "\n".join(parts)
 
@@ -255,6 +255,15 @@ def _by_subject(names: tuple[str, ...], rows: list[tuple[str, list[str]]]) -> st
 
 def _pairs(heading: str, name: str, pairs: Iterable[tuple[str, str]]) -> str:
     return _table(heading, (name, "means"), [(md_cell_code(first), second) for first, second in pairs])
+
+
+def each_command(group: Command, before: str = "") -> Iterator[tuple[str, Command]]:
+    """Give every command by all of its words."""
+    for name, inner in group.commands.items():
+        if hasattr(inner, "commands"):
+            yield from each_command(inner, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", inner
 
 
 def _command(name: str, inner: Command) -> str:

@@ -117,10 +117,26 @@ def read_inside(folder: Path, top: str) -> dict[str, bytes]:
         return below(dict(_read(descriptor, str(folder), {top})), top)
 
 
-def write_inside(folder: Path, path: str, content: bytes) -> None:
-    """Write one file of a pack; raises ``UserError`` where it, or a folder on the way, is a link or something else."""
-    *parents, name = contained(path, str(folder)).split("/")
+def write_inside(folder: Path, path: str, content: bytes, *, fresh: bool = False) -> None:
+    """Write one file of a pack; raises ``UserError`` where it, or a folder on the way, is a link or something else.
+
+    A ``fresh`` one must not be there yet.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    with _beside(folder, path) as (descriptor, name):
+        _write(descriptor, name, content, os.O_EXCL if fresh else os.O_TRUNC)
+
+
+def remove_inside(folder: Path, path: str) -> None:
+    """Remove one file of a pack; raises ``UserError`` as ``write_inside`` does."""
+    with _beside(folder, path) as (descriptor, name):
+        os.unlink(name, dir_fd=descriptor)
+
+
+@contextmanager
+def _beside(folder: Path, path: str) -> Iterator[tuple[int, str]]:
+    """Step to the folder of a file, without following a link."""
+    *parents, name = contained(path, str(folder)).split("/")
     place = str(folder)
     with ExitStack() as opened:
         descriptor = opened.enter_context(_opened(folder))
@@ -130,7 +146,7 @@ def write_inside(folder: Path, path: str, content: bytes) -> None:
                 descriptor = _stepped(descriptor, parent)
                 opened.callback(os.close, descriptor)
             place += f"/{name}"
-            _write(descriptor, name, content)
+            yield descriptor, name
         except OSError as error:
             raise _refused(place, error) from None
 
@@ -142,8 +158,8 @@ def _stepped(descriptor: int, name: str) -> int:
     return os.open(name, _FOLDER, dir_fd=descriptor)
 
 
-def _write(descriptor: int, name: str, content: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+def _write(descriptor: int, name: str, content: bytes, how: int) -> None:
+    flags = how | os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with os.fdopen(os.open(name, flags, 0o666, dir_fd=descriptor), "wb") as file:
         file.write(content)
 

@@ -40,6 +40,11 @@ CHOOSING = (
 Data = Any
 
 
+def filters() -> dict[str, Callable[..., Any]]:
+    """Give the filters that a template of a pack has: ours, and those that choose."""
+    return {name: JINJA_FILTERS[name] for name in CHOOSING} | FILTERS
+
+
 class _Sandbox(ImmutableSandboxedEnvironment):
     """Gives a template the keys of dicts and the items of lists, and no attribute of anything that it was given."""
 
@@ -132,7 +137,7 @@ class LayeredRenderer(Renderer):
         self.files = loader.files
         self.environment = _Sandbox(loader=loader, **OPTIONS)
         self.environment.globals.clear()
-        self.environment.filters = {name: JINJA_FILTERS[name] for name in CHOOSING} | FILTERS
+        self.environment.filters = filters()
         self.names = sorted({path for sources in loader.layers.values() for path in sources})
         self.packs = tuple(
             {"name": layer.name, "version": layer.manifest.version, "digest": layer.pack.digest} for layer in layers
