@@ -93,9 +93,10 @@ def test_each_service_that_takes_requests_is_one_rollout(platform: str, environm
 @pytest.mark.parametrize("environment", ["staging", "production"])
 def test_the_pods_are_those_of_the_deployments_so_that_what_judges_these_judges_them(environment: str) -> None:
     for name in ROLLED:
-        ours = rollout(name, environment=environment)["spec"]["template"]["spec"]
-        theirs = applied(KUBERNETES, environment)["Deployment", f"{name}-blue"]["spec"]["template"]["spec"]
+        ours = rollout(name, environment=environment)["spec"]["template"]
+        theirs = applied(KUBERNETES, environment)["Deployment", f"{name}-blue"]["spec"]["template"]
         text = yaml.safe_dump(theirs).replace("- pod-template-hash", "- rollouts-pod-template-hash")
+        text = text.replace(f"instance: {name}-blue", f"instance: {name}")
         assert yaml.safe_dump(ours) == re.sub(r" *colour: blue\n", "", text)
 
 
