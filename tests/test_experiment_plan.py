@@ -72,6 +72,7 @@ def test_a_mean_has_the_size_that_others_compute(kind: str) -> None:
     files = bundle(f"name: Minutes, kind: {kind}, target: 110, baseline: 100, standard_deviation: 100")
     assert arms(files) == [1571, 1571, 3142]
     assert points(files)["Today"] == "100, with a standard deviation of 100"
+    assert "in each arm, as `units:mean:deviation`, and" in files[PLAN]
     assert points(files)["Target"] == "110, which is a change of 10 (+10% of today)"
 
 
@@ -237,6 +238,8 @@ def test_the_curve_rises_and_reaches_the_power_that_is_asked_when_the_units_are_
     files = bundle("name: Users, kind: proportion, baseline: 10%, target: +20%", "eligible_per_day: 600")
     root = ET.fromstring(files[CURVE])  # noqa: S314 - our own
     space = "{http://www.w3.org/2000/svg}"
+    style = root.findtext(f"{space}style") or ""
+    assert "path { fill: none; }" in style  # else the corner of the asked power is a black triangle
     line = root.find(f"{space}polyline")
     asked = next(path.get("d", "") for path in root.iter(f"{space}path") if path.get("class") == "asked")
     assert line is not None
