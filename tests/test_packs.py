@@ -12,16 +12,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from jinja2 import nodes
 
 from devops_tasks import packs
 from devops_tasks.errors import UserError
 from devops_tasks.packs import contained, read_pack, refuse_collisions, remove_inside, write_inside
 from devops_tasks.packs.budget import LIMITS, Limits, run_within
-from devops_tasks.packs.layers import LayeredRenderer
+from devops_tasks.packs.layers import LayeredRenderer, filters
+from devops_tasks.packs.lint import parse
 from devops_tasks.packs.manifest import fits, open_layer
+from devops_tasks.plan import plan_bundle
 from devops_tasks.render import Renderer, templates_folder
+from tests.bundles import EXAMPLES, example, load_example
 from tests.command import devops_tasks
-from tests.packs import layered, plain, plan, render, write_pack
+from tests.packs import layered, plain, plan, render, renderer, write_pack
 from tests.specs import MINIMAL
 from tests.tools import ROOT
 
@@ -47,8 +51,14 @@ def changed(files: dict[str, str]) -> dict[str, str]:
     return {path: text for path, text in files.items() if plain().get(path) != text}
 
 
-def test_an_empty_pack_changes_nothing(tmp_path: Path) -> None:
-    assert render(write_pack(tmp_path)) == plain()
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_empty_pack_changes_nothing(tmp_path: Path, name: str) -> None:
+    assert layered(write_pack(tmp_path)).render(plan_bundle(load_example(name).spec)) == example(name)
+
+
+def test_the_sandbox_has_every_filter_that_the_tool_s_own_templates_use() -> None:
+    trees = [parse(text.decode()) for text in renderer().templates.sources.values()]
+    assert {each.name for tree in trees for each in tree.find_all(nodes.Filter)} - filters().keys() == set()
 
 
 def test_a_pack_adds_a_file_overrides_one_by_path_and_extends_one_by_block(tmp_path: Path) -> None:

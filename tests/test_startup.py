@@ -16,6 +16,7 @@ from tests.tools import ROOT
 ENTRY = "from devops_tasks.__main__ import main; main()"
 SPEC = ROOT / "examples/minimal.yaml"
 
+PACKS = {"devops_tasks.packs", "jinja2.sandbox", "resource"}
 SLOW = {"importlib.metadata", "prompt_toolkit", "pydantic", "questionary", "rich"}
 
 
@@ -75,7 +76,11 @@ def test_the_first_question_loads_what_asks_and_nothing_that_reads_renders_or_ju
 @pytest.mark.parametrize(
     ("arguments", "needed", "unwanted"),
     [
-        (["generate", str(SPEC), "-o", "new"], "jinja2", SLOW | {"importlib.resources", "devops_tasks.experiment"}),
+        (
+            ["generate", str(SPEC), "-o", "new"],
+            "jinja2",
+            SLOW | {"importlib.resources", "devops_tasks.experiment"} | PACKS,
+        ),
         (["generate", str(SPEC), "-o", "bundle"], "devops_tasks.runs", SLOW | {"jinja2", "yaml", "devops_tasks.plan"}),
         (["check", "bundle"], "yaml", SLOW),
         (["status", "bundle"], "markdown_it", SLOW | {"jinja2", "yaml", "devops_tasks.spec"}),

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 BUILTIN = "builtin"
 BELOW = "below"
 CHOOSING = (
-    *("default", "dictsort", "first", "indent", "items", "join", "last", "list", "lower", "map", "reject"),
-    *("rejectattr", "replace", "select", "selectattr", "sort", "title", "trim", "unique", "upper"),
+    *("capitalize", "default", "dictsort", "first", "indent", "items", "join", "last", "list", "lower", "map"),
+    *("reject", "rejectattr", "replace", "select", "selectattr", "sort", "title", "trim", "unique", "upper"),
 )
 """Those of Jinja's own filters that choose and put in order; none computes, none is another each time."""
 
