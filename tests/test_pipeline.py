@@ -82,6 +82,7 @@ def run(shell: str, folder: Path, **variables: str) -> subprocess.CompletedProce
 
 _DOCKER = """#!/bin/bash
 printf '%s\\n' "$*" >>docker.log
+[[ "$1" != login ]] || cat >docker.password
 while (($#)); do
     [[ "$1" != --metadata-file ]] || printf '{"containerimage.digest": "%s"}' "${DIGEST}" >"$2"
     shift
@@ -137,6 +138,7 @@ def test_an_application_is_tested_in_its_folder_and_then_built(platform: str, fo
         done = run(shell, folder, DIGEST="sha256:1", COMMIT="c0ffee", GITHUB_OUTPUT="out", REGISTRY_USER="dana",
                    REGISTRY_PASSWORD="opensesame")  # fmt: skip # noqa: S106 - nobody's
         assert done.returncode == 0, done.stderr
+    assert (folder / "docker.password").read_text() == "opensesame"
     said = re.sub(r"--metadata-file \S+ ", "", (folder / "docker.log").read_text()).splitlines()
     build = "buildx build --pull --push --tag registry.example.com:5000"
     assert said == [
