@@ -130,6 +130,11 @@ def test_a_sprint_that_is_too_short_is_told_with_what_it_can_find() -> None:
     assert points(files)["What the sprint can find"].endswith("a change of 1.5 percentage points, to 23.5%")
 
 
+def test_a_sprint_of_exactly_the_planned_days_is_long_enough() -> None:
+    metric, week = "name: Users, kind: proportion, baseline: 10%, target: +20%", "starts: 2026-12-01, ends: 2026-12-07"
+    assert label(bundle(metric, "eligible_per_day: 4000", week), "Long Enough") == "yes, the sprint has 7 days"
+
+
 def test_a_sprint_in_which_hardly_anybody_comes_can_find_nothing() -> None:
     metric, day = "name: Users, kind: proportion, baseline: 22%, target: 23.1%", "starts: 2026-12-01, ends: 2026-12-01"
     said = label(bundle(metric, "eligible_per_day: 1", day), "Long Enough")

@@ -36,6 +36,12 @@ def test_each_step_is_told_with_its_requests_and_its_errors() -> None:
     ]
 
 
+@pytest.mark.parametrize(("per_second", "blind"), [(19, True), (20, False)], ids=["570 requests", "600 requests"])
+def test_a_step_with_all_the_requests_that_it_takes_sees(per_second: int, blind: bool) -> None:  # noqa: FBT001
+    found = rows(f"services: [{{name: api, requests_per_second: {per_second}}}]\n", "error rate")
+    assert found[0][-1].startswith("no; ") == blind
+
+
 def test_a_service_with_too_few_requests_for_any_step_is_told_of_a_window_alone() -> None:
     found = rows("services: [{name: api, requests_per_second: 1}]\n", "error rate")
     assert [row[-1] for row in found] == [f"no; it takes a window of {minutes} minutes" for minutes in (100, 20, 10)]
