@@ -372,6 +372,12 @@ ESCAPES = {
     "the frame of a loop": "{% for a in 'x' %}{{ loop.__init__.__globals__ }}{% endfor %}",
     "the context": "{{ self.__init__.__globals__ }}",
     "a method of a text": "{{ 'a{0.__class__}'.format(1) }}",
+    "a harmless method of a text": "{{ 'a'.upper() | md }}",
+    "a harmless method by its key": "{{ 'a'['upper']() | md }}",
+    "that a text has methods": "{{ 'there' | md if 'a'.upper is defined else nobody }}",
+    "that a text has keys": "{{ 'there' | md if 'a'['upper'] is defined else nobody }}",
+    "a function that somebody gave it": "{{ given('x') | md }}",
+    "a name that Jinja gives": "{{ 'there' | md if range is defined else nobody }}",
     "a method of the plan": "{{ services.append(1) }}",
     "a method of a dict": "{{ feature.clear() }}",
     "the environment": "{{ environment }}",
@@ -405,7 +411,7 @@ ESCAPES = {
 def test_a_template_reaches_nothing_but_plain_data(tmp_path: Path, text: str) -> None:
     renderer = layered(write_pack(tmp_path, **{"a.md": text}))
     renderer.names = ["a.md.j2"]
-    code, told = refusal(lambda: renderer.render({**plan(), "show": 1}))
+    code, told = refusal(lambda: renderer.render({**plan(), "show": 1, "given": len}))
     assert code in {"pack-template", "pack"}
     assert told.startswith(str(tmp_path)), "it is told where"
     assert "root:" not in told
