@@ -52,6 +52,7 @@ _KEPT: dict[str, Tree] = {
     "documents": {},
     "extends": MISSING,
     "pack": MISSING,
+    "policy": MISSING,  # is told to who writes a spec, and stands in no bundle
     "platform.namespaces": {},
     "platform.ingress_class": MISSING,
     "platform.ingress_namespace": MISSING,
@@ -115,7 +116,8 @@ def free_texts(shape: Shape = SPEC, path: str = "") -> list[tuple[str, Kind[Any]
     if isinstance(shape, Entries):
         return [(f"{path}.*", shape.value)] if shape.value.free else []
     fields = shape.record.fields.items()
-    return [row for name, field in fields if not field.later for row in free_texts(field.shape, f"{path}.{name}")]
+    told = [(name, field) for name, field in fields if not field.later and _KEPT.get(name) is not MISSING]
+    return [row for name, field in told for row in free_texts(field.shape, f"{path}.{name}")]
 
 
 def rewritten(tree: Tree, write: Callable[[KeyPath, Kind[Any]], str]) -> Tree:
