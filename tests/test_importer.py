@@ -149,7 +149,7 @@ def test_what_is_found_contradicts_nothing(name: str) -> None:
         ("product", "r.md:53: not taken: a block of yaml (a block is not read; answer its keys in the wizard)"),
         (
             "prose",
-            "r.md:9: not taken: It serves 2000 users at 150 rps (nothing that is a key of the spec)",
+            "r.md:9: not taken: It serves 2000 users at 150 rps. (nothing that is a key of the spec)",
         ),
         (
             "prose",
@@ -160,6 +160,7 @@ def test_what_is_found_contradicts_nothing(name: str) -> None:
             "prose",
             "r.md:30: not taken: A 90/10 split was dropped. (it does not say which share is the treatment's)",
         ),
+        ("prose", "r.md: nothing is known of what stands in line 3"),
         ("template", "r.md:4: not taken: Engineer: TBD (a placeholder that nobody has filled in)"),
     ],
 )

@@ -4,10 +4,10 @@ Lives here: the way through a document, from its statements over what each means
 silence, files.
 """
 
-from devops_tasks.importer.answers import Imported, Note, Taker
+from devops_tasks.importer.answers import Imported, Meaning, Note, Taker
 from devops_tasks.importer.meanings import LISTED, guardrail, meant
 from devops_tasks.importer.phrases import parts_of_limit
-from devops_tasks.importer.statements import read_statements
+from devops_tasks.importer.statements import Statement, read_statements
 
 __all__ = ["MOST_BYTES", "Imported", "Note", "import_document"]
 
@@ -17,7 +17,13 @@ MOST_BYTES = 2_000_000
 def import_document(text: str) -> Imported:
     """Read a Markdown document: the parent document of a feature, or product requirements in prose and tables."""
     taker = Taker()
-    found = [each for statement in read_statements(text) for each in meant(statement)]
+    found: list[tuple[Statement, Meaning]] = []
+    silent = []
+    for statement in read_statements(text):
+        meanings = list(meant(statement))
+        if not meanings and (statement.kind != "title" or not statement.above):
+            silent.append(statement.line)
+        found += meanings
     found.sort(key=lambda each: each[1] is guardrail)  # what rolls a release back is said by its own section first
     for statement, meaning in found:
         if meaning in LISTED and not statement.cells:
@@ -25,4 +31,4 @@ def import_document(text: str) -> Imported:
                 taker.take(statement._replace(text=part), meaning)
         else:
             taker.take(statement, meaning)
-    return Imported(taker.answers, sorted(taker.notes, key=lambda note: note.line))
+    return Imported(taker.answers, sorted(taker.notes, key=lambda note: note.line), silent)

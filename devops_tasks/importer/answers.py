@@ -31,10 +31,11 @@ class Note(NamedTuple):
 
 
 class Imported(NamedTuple):
-    """The answers of a document, and the report in the order of its lines."""
+    """The answers of a document, the report in the order of its lines, and the lines that say nothing known."""
 
     answers: dict[str, Tree]
     notes: list[Note]
+    silent: list[int]
 
     @property
     def lacks_keys(self) -> bool:
@@ -44,6 +45,8 @@ class Imported(NamedTuple):
     def report(self, where: str) -> Iterator[str]:
         """Say what was taken from where, what was not, and which keys are still needed."""
         yield from (note.told(where) for note in self.notes)
+        if self.silent:
+            yield f"{where}: nothing is known of what stands in line {', '.join(map(str, dict.fromkeys(self.silent)))}"
         for path, field in required_keys(Spec):
             if value_at(self.answers, path) is None:
                 yield f"{where}: still missing: {key_text(path)}: {field.doc}"

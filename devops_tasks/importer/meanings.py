@@ -195,7 +195,7 @@ def _split(taker: Taker, statement: Statement) -> None:
 
 
 def _named_sprint(taker: Taker, statement: Statement) -> None:
-    for name in re.findall(r"\bSprint (\d{1,4})\b", statement.text):
+    for name in re.findall(r"\bsprint (\d{1,4})\b", statement.text, re.IGNORECASE):
         taker.put(statement, ("sprint", "name"), name)
 
 
@@ -259,18 +259,23 @@ _LABELS: tuple[tuple[str, Meaning], ...] = (
 )
 """What a label means for the text behind it, and for nothing else."""
 
-_SENTENCES = re.compile(r";\s+|(?<=[^\d\s])[.!]\s+(?=\S)|(?<=\d)\.\s+(?=[A-Z])")
+_SENTENCES = re.compile(r";\s+|(?<=[^\d\s][.!])\s+(?=\S)|(?<=\d\.)\s+(?=[A-Z])")
 _PROSE: tuple[tuple[str, Meaning], ...] = (
     (r"\b(?:roll(?:ed)?[ -]?back|abort|stop the (?:experiment|test|release))\b.*\b(?:if|when|once)\b", _limit),
     (r"\b\d{1,2}\s*[/:]\s*\d{1,2}\s+split\b|\bsplit\s+\d{1,2}\s*[/:]\s*\d{1,2}\b", _split),
     (r"\beligible\b.*\d|\d.*\beligible\b", _eligible),
     (r"\bsprint \d{1,4}\b", _named_sprint),
-    (
-        r"\d[\d.,]*\s*(?:%|percent\b|ms\b|milliseconds?\b|/s\b|rps\b)|\b\d{4}-\d\d-\d\d\b|\d[./]\d\d?[./]\d{4}",
-        _no_key("nothing that is a key of the spec"),
-    ),
+    (r"\bsprint\b.*\bstart(?:s|ing)?\b.*\d{4}", _day("starts")),
 )
-"""What a sentence says by itself, and which one is told although nothing is known of it: one with such a number."""
+"""What a sentence says by itself."""
+
+_NUMBERS = re.compile(
+    r"\d[\d.,]*\s*(?:%|percent\b|ms\b|milliseconds?\b|/s\b|rps\b|EUR\b|USD\b|\u20ac|\$)|[\u20ac$]\s?\d|"
+    r"\b\d{4}-\d\d-\d\d\b|\d[./]\d\d?[./]\d{4}",
+    re.IGNORECASE,
+)
+"""What makes a sentence worth telling of which nothing is known."""
+
 
 LISTED = (guardrail, _limit, _alert)
 """What may stand under a heading with a label of its own, as ``**Errors:** below 2%`` under *Guardrails*."""
@@ -291,24 +296,28 @@ _CONTEXT = re.compile("experiment|sprint|test|metric|plan|schedule|timeline|date
 def meant(statement: Statement) -> Iterator[tuple[Statement, Meaning]]:
     """Give what a statement means; of a text that no label and no heading gives a meaning, sentence by sentence.
 
-    A label that stands for one value speaks of the first sentence behind it.
+    A label that stands for one value, and a belief, take one sentence: the others speak for themselves.
     """
     meaning = _meaning(statement)
-    first, *others = _SENTENCES.split(statement.text) if statement.kind == "text" else [statement.text]
-    if meaning and others and _find(_LABELS, statement.label):
-        yield statement._replace(text=first), meaning
-        yield from _spoken(statement, others)
+    sentences = _SENTENCES.split(statement.text) if statement.kind == "text" else [statement.text]
+    own = meaning is _hypothesis or bool(meaning and _find(_LABELS, statement.label))
+    if meaning and own and len(sentences) > 1:
+        taken = next((each for each in sentences if _BELIEF.search(each)), sentences[0])
+        yield statement._replace(text=taken), meaning
+        yield from _spoken(statement, [each for each in sentences if each is not taken])
     elif meaning:
         yield statement, meaning
     elif statement.kind == "text":
-        yield from _spoken(statement, [f"{statement.label}: {first}" if statement.label else first, *others])
+        yield from _spoken(statement, [f"{statement.label}: {sentences[0]}" if statement.label else sentences[0],
+                                       *sentences[1:]])  # fmt: skip
 
 
 def _spoken(statement: Statement, sentences: list[str]) -> Iterator[tuple[Statement, Meaning]]:
     for sentence in sentences:
-        found = next((each for pattern, each in _PROSE if re.search(pattern, sentence, re.IGNORECASE)), None)
-        if found:
-            yield statement._replace(label="", text=sentence), found
+        said = [each for pattern, each in _PROSE if re.search(pattern, sentence, re.IGNORECASE)]
+        if not said and _NUMBERS.search(sentence):
+            said = [_no_key("nothing that is a key of the spec")]
+        yield from ((statement._replace(label="", text=sentence), each) for each in said)
 
 
 def _meaning(statement: Statement) -> Meaning | None:

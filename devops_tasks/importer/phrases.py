@@ -105,7 +105,7 @@ def parse_share(text: str) -> str:
     return shares[0].text
 
 
-_NUMERIC = re.compile(r"(?<![\d./])(\d{1,2})([./])(\d{1,2})\2(\d{4})(?![\d./])")
+_NUMERIC = re.compile(r"(?<![\d./])(\d{1,2})([./])(\d{1,2})\2(\d{4})(?!\d|[./]\d)")
 
 
 def _of_numbers(first: str, sign: str, second: str, year: str) -> str:
