@@ -58,7 +58,9 @@ def _resolution(word: str) -> str:
 Specs = Annotated[list[Path], typer.Argument(metavar="SPEC...", parser=_file, help="One spec, or several.")]
 Output = Annotated[
     Path | None,
-    typer.Option("-o", "--output", parser=_folder, help="The bundle's folder; the spec's own by default."),
+    typer.Option(
+        "-o", "--output", metavar="DIR", parser=_folder, help="The bundle's folder; the spec's own by default."
+    ),
 ]
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the spec.")

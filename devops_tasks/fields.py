@@ -234,7 +234,8 @@ class Builder:
         if isinstance(tree, str) and shape.alone:
             return tuple(each for each in [self.build(shape.item, tree, path)] if each is not None)
         if not isinstance(tree, list):
-            return self._other_type(path, "a list", tree, "start each item with '- '")
+            none = "" if shape.least else ", or write none"
+            return self._other_type(path, "a list", tree, f"start each item with '- '{none}")
         if len(tree) > shape.most:
             return self.fault(
                 path, f"expected at most {shape.most} items, found {len(tree)}", "leave some out", "too-many"

@@ -281,7 +281,7 @@ TEXTS: dict[str, tuple[str, Errors]] = {
     "a comment instead of a value": (with_('"@dana"', "#dana"), [owner()]),
     "a text for a list": (
         MINIMAL + "done: Dashboards\n",
-        [("wrong-type", "11:1: done: expected a list, found 'Dashboards' (start each item with '- ')")],
+        [("wrong-type", "11:1: done: expected a list, found 'Dashboards' (start each item with '- ', or write none)")],
     ),
     "a list for a text": (
         with_('"24"', "[24]"),

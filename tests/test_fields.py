@@ -164,7 +164,7 @@ def test_all_faults_are_told_at_once() -> None:
         ({"title": "T", "sort": "odd"}, "built so far: new, old"),
         ({"title": "T", "tomorrow": "x"}, "leave it out for now"),
         ({}, "add it, for example title: Alpha"),
-        ({"title": "T", "parts": "x"}, "start each item with '- '"),
+        ({"title": "T", "parts": "x"}, "start each item with '- ', or write none"),
     ],
     ids=str,
 )

@@ -30,6 +30,17 @@ PAIRS = tuple((seed, seed in RICH) for seed in (0, 2, 3, 4, 5, 7, 8, 10, 16, 21,
 A place that `make soak` finds and they do not reach is added by its seed.
 """
 REFERENCES = {
+    **dict.fromkeys(
+        (
+            "extends",
+            "pack",
+            *(
+                f"policy[].{name}"
+                for name in ("key", "must_be", "must_not_be", "at_least", "at_most", "required", "forbidden", "because")
+            ),
+        ),
+        "about other files: what they say is read back as the keys that it is about",
+    ),
     "alerts[].service": "the name of a service, which is read back as that",
     "rollback.criteria[].metric": "a metric that is known, or the name of an alert's, which is read back as that",
     "services[].needs[]": "the names of stores, which are read back as that",
