@@ -40,8 +40,6 @@ Folder = dict[str, bytes]
 def full_spec() -> dict[str, Tree]:
     """Write every key, and maps with several keys of their own in an order that is not the alphabet's."""
     tree = full_tree(TEXT)
-    for key in ("extends", "policy", "pack"):  # about other files, which are not there
-        tree.pop(key, None)
     tree["services"][0]["config"] = {"REGION": TEXT, "LOG_LEVEL": "info", "PAGE": "50"}
     tree["databases"][1]["selector"] = {"tier": "store", "app": "archive", "part": "shop"}
     return tree

@@ -33,7 +33,7 @@ REFERENCES = {
     **dict.fromkeys(
         (
             "extends",
-            "pack",
+            "pack[]",
             *(
                 f"policy[].{name}"
                 for name in ("key", "must_be", "must_not_be", "at_least", "at_most", "required", "forbidden", "because")
