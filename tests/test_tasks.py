@@ -171,6 +171,35 @@ def test_the_steps_of_the_traffic_read_alike_wherever_they_stand(text: str, word
     assert f"**Steps:** {words}\n" in renderer().render_folder("_new", plan_bundle(loaded.spec))["devops/design.md"]
 
 
+def test_a_rollback_is_rehearsed_where_there_is_traffic_to_take_back() -> None:
+    assert "Add rollback mechanisms and rehearse them at the first step of the first release" in steps("DO-002")
+    assert "Add rollback mechanisms and rehearse them in staging" in steps("DO-002", WORKER)
+
+
+def test_recovery_names_a_runbook_only_where_the_bundle_has_it() -> None:
+    named = "Walk through the runbook of backup verification with whoever is on call"
+    assert named in steps("DO-005")
+    assert named not in steps("DO-005", NOTHING)
+    assert "runbooks/operations/backup-verification.md" not in render_bundle(load_text(MINIMAL + NOTHING))
+
+
+QUEUE = "databases: none\ncaches: none\nqueues: [{name: jobs, topic: jobs, group: mail}]\nservices:\n"
+
+
+@pytest.mark.parametrize(
+    ("services", "told"),
+    [
+        ("  - {name: mailer, kind: worker}\n  - {name: api}\n", ", and tell mailer and api where it is"),
+        ("  - {name: mailer, kind: worker, config: {TOPIC: jobs}}\n  - {name: api, needs: none}\n", ""),
+    ],
+    ids=["nobody is told", "everybody is told, or need not be"],
+)
+def test_who_is_not_told_where_a_queue_is_has_to_be(services: str, told: str) -> None:
+    step = next(each for each in steps("DO-001", QUEUE + services) if "queue" in each)
+    end = f"{told} (services[].config in the spec)" if told else ""
+    assert step == f"Set up the Kafka queue jobs (topic jobs, consumer group mail; bootstrap hosts to be decided){end}"
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
 )

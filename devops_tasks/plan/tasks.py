@@ -196,7 +196,9 @@ def _queue_steps(spec: Spec) -> Iterator[str]:
         topic, group = queue.topic or UNKNOWN, queue.group or UNKNOWN
         hosts = join(list(queue.hosts)) if queue.hosts else UNKNOWN
         what = f"topic {topic}, consumer group {group}; bootstrap hosts {hosts}"
-        yield f"Set up the {ENGINES[queue.engine]} queue {queue.name} ({what})"
+        told = join([service.name for service in spec.services if queue.name in service.needs and not service.config])
+        tell = f", and tell {told} where it is (services[].config in the spec)" if told else ""
+        yield f"Set up the {ENGINES[queue.engine]} queue {queue.name} ({what}){tell}"
 
 
 def _network_step(spec: Spec) -> str:
@@ -207,11 +209,13 @@ def _network_step(spec: Spec) -> str:
 
 
 def _pipeline(spec: Spec) -> Draft:
+    # Staging has no routes, so traffic is moved, and taken back, in production alone.
+    where = "at the first step of the first release" if served(spec) else "in staging"
     steps = (
         *_build_steps(spec),
         "Configure deployment automation for staging and production",
         *_rollout_steps(spec),
-        "Add rollback mechanisms and rehearse them in staging",
+        f"Add rollback mechanisms and rehearse them {where}",
     )
     success = "Pipeline deploys to staging, and a rehearsed rollback brings the old version back"
     return Draft("critical", "Configure CI/CD pipeline", 4, steps, success)
@@ -296,7 +300,9 @@ def _recovery(spec: Spec) -> Draft:
     steps = (
         *_backup_steps(spec),
         "Keep every change of configuration in Git, and rehearse restoring it",
-        "Walk through the disaster recovery runbook with whoever is on call",
+        "Walk through the runbook of backup verification with whoever is on call"
+        if spec.databases
+        else "Bring all manifests up in an empty namespace, as after the loss of the cluster",
         *_image_steps(spec),
         *("Test restoring the newest backup into an empty database" for _ in spec.databases[:1]),
     )
