@@ -8,6 +8,7 @@ import marshal
 import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,14 +71,21 @@ class Templates(jinja2.BaseLoader):
     def __init__(self, folder: Path, cache: Path | None, *dialect: bytes) -> None:
         """Read a folder; ``dialect`` is what else the compiled form depends on."""
         self.folder = folder
-        self.sources = dict(sorted(_read_templates(str(folder))))
-        texts = (part for row in self.sources.items() for part in row)
+        sources = dict(sorted(_read_templates(str(folder))))
+        self.names = list(sources)
+        texts = (part for row in sources.items() for part in row)
         filters = Path(__file__).with_name("filters.py").read_bytes()
         self.cache = cache
         self.key = cache_key("templates", __version__, jinja2.__version__, filters, str(folder), *dialect, *texts)
         kept = read_cached(cache, self.key) if cache else None
-        self.codes: dict[str, CodeType] = marshal.loads(kept) if kept else {}  # noqa: S302 - nobody else's, see `cache`
-        self.known = len(self.codes)
+        self.kept: dict[str, bytes] = marshal.loads(kept) if kept else {}  # noqa: S302 - nobody else's, see `cache`
+        self.codes: dict[str, CodeType] = {}
+        self.grown = False
+
+    @cached_property
+    def sources(self) -> dict[str, bytes]:
+        """Read the templates again, where they are needed as they were written: they are not kept in memory."""
+        return dict(sorted(_read_templates(str(self.folder))))
 
     def load(
         self,
@@ -86,15 +94,25 @@ class Templates(jinja2.BaseLoader):
         globals: MutableMapping[str, Any] | None = None,  # noqa: A002 - Jinja calls it so
     ) -> jinja2.Template:
         """Give a template, compiled now or before."""
-        if name not in self.codes:
-            self.codes[name] = environment.compile(self.sources[name].decode(), name, str(self.folder / name))
-        return environment.template_class.from_code(environment, self.codes[name], globals or {})
+        where = str(self.folder / name)
+        code = self.code(name, lambda: environment.compile(self.sources[name].decode(), name, where))
+        return environment.template_class.from_code(environment, code, globals or {})
+
+    def code(self, name: str, compiled: Callable[[], "CodeType"]) -> "CodeType":
+        """Give the compiled form of one of the tool's own templates: as it was kept, or made now."""
+        if name in self.kept:
+            self.codes[name] = marshal.loads(self.kept.pop(name))  # noqa: S302 - the same
+        elif name not in self.codes:
+            self.codes[name] = compiled()
+            self.grown = True
+        return self.codes[name]
 
     def keep(self) -> None:
         """Write down what was compiled since."""
-        if self.cache and len(self.codes) > self.known:
-            write_cached(self.cache, self.key, marshal.dumps(self.codes))
-            self.known = len(self.codes)
+        if self.cache and self.grown:
+            made = {name: marshal.dumps(code) for name, code in self.codes.items()}
+            write_cached(self.cache, self.key, marshal.dumps(self.kept | made))
+            self.grown = False
 
 
 class Renderer:
@@ -108,7 +126,7 @@ class Renderer:
         self.templates = Templates(folder, cache)
         self.environment: jinja2.Environment = _Environment(loader=self.templates, **OPTIONS)
         self.environment.filters.update(FILTERS)
-        self.names = list(self.templates.sources)
+        self.names = self.templates.names
 
     def render(self, plan: Mapping[str, Any]) -> Files:
         """Render every template of the tree; one that renders blank makes no file.

@@ -110,11 +110,16 @@ class _Layers(Templates):
     ) -> jinja2.Template:
         """Give a template of the layer that is meant."""
         layer, _, path = (name if ":" in name else self.place(name)).partition(":")
-        codes, name = (self.codes if layer == BUILTIN else self.foreign), f"{layer}:{path}"
-        if name not in codes:
-            text = self.layers[layer][path].decode()
-            codes[name] = environment.compile(text, name, f"{self.files[layer]}/{path}")
-        return environment.template_class.from_code(environment, codes[name], globals or {})
+        name, text = f"{layer}:{path}", self.layers[layer][path]
+
+        def compiled() -> "CodeType":
+            return environment.compile(text.decode(), name, f"{self.files[layer]}/{path}")
+
+        if layer == BUILTIN:
+            code = self.code(name, compiled)
+        else:
+            code = self.foreign[name] = self.foreign.get(name) or compiled()
+        return environment.template_class.from_code(environment, code, globals or {})
 
     def compile_builtin(self, environment: jinja2.Environment) -> None:
         """Compile and keep what is the tool's own; what is somebody else's is only compiled where it is rendered."""
