@@ -272,3 +272,9 @@ def test_a_circle_inside_a_sub_package_is_found() -> None:
 )
 def test_what_is_right_is_left_alone(module: str, source: str) -> None:
     assert list(faults(LAYOUT | {module: source})) == []
+
+
+def test_the_documentation_lists_the_rooms_in_their_order() -> None:
+    page = (ROOT / "docs/explanation/architecture.md").read_text("utf-8")
+    listed = page.partition("stands to its left: `")[2].partition("`")[0]
+    assert tuple(listed.split()) == ROOMS[1:]
