@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from devops_tasks.progress import Style
     from devops_tasks.render import Renderer
     from devops_tasks.runs import Options, Report
-    from devops_tasks.wizard import Decision
+    from devops_tasks.wizard import Decision, Errand
 
 app = typer.Typer(
     name="devops-tasks",
@@ -78,6 +78,10 @@ Packs = Annotated[
     list[Path] | None,
     typer.Option("--pack", metavar="DIR", parser=_folder, help="A template pack, above those of the spec; repeatable."),
 ]
+Answers = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Answer a key beforehand.")]
+OnlyNeeded = Annotated[bool, typer.Option("--defaults", help="Take every default; ask only what has none.")]
+Plain = Annotated[bool, typer.Option("--plain", help="Ask line by line, for screen readers and logs.")]
+NoInput = Annotated[bool, typer.Option("--no-input", help="Never ask; say what would have to be written.")]
 Trust = Annotated[bool, typer.Option("--trust", help="Use packs that are new, or changed, and remember that you did.")]
 Json = Annotated[bool, typer.Option("--json", help="Print results as JSON.")]
 
@@ -197,13 +201,12 @@ def init(
         Path | None,
         typer.Option("--from", metavar="DOCUMENT", parser=_file, help="Take what a requirements document says."),
     ] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Answer a key beforehand.")
-    ] = None,
-    defaults: Annotated[bool, typer.Option("--defaults", help="Take every default; ask only what has none.")] = False,
-    plain: Annotated[bool, typer.Option("--plain", help="Ask line by line, for screen readers and logs.")] = False,
-    no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; say what would have to be written.")] = False,
+    assignments: Answers = None,
+    defaults: OnlyNeeded = False,
+    plain: Plain = False,
+    no_input: NoInput = False,
     today: Today = "",
+    trust: Trust = False,
 ) -> None:
     """Ask for a spec, show what would come of it, write it, and generate its bundle.
 
@@ -215,11 +218,7 @@ def init(
     _date(today)
     known = _known(source, tuple(assignments or ()))
     decision = decide(Errand(file, known, _renderer, today, defaults, plain, no_input))
-    if decision.what in {"write", "spec"}:
-        raise typer.Exit(_carry_out(decision, today))
-    with suppress(OSError):  # the terminal may be gone
-        print(shown(decision.farewell), file=sys.stderr)
-    raise typer.Exit(130 if decision.what == "stopped" else 0)
+    raise typer.Exit(_carry_out(decision, today, trust=trust))
 
 
 def _known(source: Path | None, assignments: tuple[str, ...]) -> dict[str, Any]:
@@ -266,20 +265,34 @@ def import_(
     raise typer.Exit(int(imported.lacks_keys))
 
 
-def _carry_out(decision: "Decision", today: str) -> int:
+def _carry_out(decision: "Decision", today: str, *, trust: bool) -> int:
     """Write what was decided, and say how to do the same without questions."""
-    from devops_tasks.bootstrap import write_spec
+    if decision.what not in {"write", "spec"}:
+        return _take_leave(decision)
+    from devops_tasks.bootstrap import load_answers, write_spec
     from devops_tasks.generate import layer_packs, pack_folders, plan_folder, write_folder
 
+    renderer = _renderer()
+    if decision.what == "write":  # before the spec is there: the answers are kept until the packs are trusted
+        renderer = layer_packs(renderer, pack_folders(load_answers(decision.file, decision.answers)), trust=trust)
     action, loaded = write_spec(decision.file, decision.base, decision.answers)
     print(shown(f"{action:9} {decision.file}"))
     decision.forget()
     if decision.what == "write":
-        renderer = layer_packs(_renderer(), pack_folders(loaded), trust=False)
         bundle, report = plan_folder(renderer, loaded, decision.file.parent, today)
         _print_report(write_folder(bundle, report))
-    print(shown(f"the same without questions: {decision.command(today)}"), file=sys.stderr)
+    _tell_again(decision, today)
     return 0
+
+
+def _take_leave(decision: "Decision") -> int:
+    with suppress(OSError):  # the terminal may be gone
+        print(shown(decision.farewell), file=sys.stderr)
+    return 130 if decision.what == "stopped" else 0
+
+
+def _tell_again(decision: "Decision", today: str) -> None:
+    print(shown(f"the same without questions: {decision.command(today)}"), file=sys.stderr)
 
 
 @app.command()
@@ -289,24 +302,58 @@ def new(
         typer.Argument(metavar="DIR", parser=_folder, help="The feature's folder: a new one, or an empty one."),
     ],
     spec: Annotated[
-        Path,
-        typer.Argument(metavar="SPEC", parser=_file, help="The feature's spec; it is copied into the folder."),
-    ],
+        Path | None,
+        typer.Argument(
+            metavar="[SPEC]", parser=_file, help="The feature's spec; it is copied into the folder. Without it: asks."
+        ),
+    ] = None,
+    assignments: Assignments = None,
+    defaults: OnlyNeeded = False,
+    plain: Plain = False,
+    no_input: NoInput = False,
     today: Today = "",
+    packs: Packs = None,
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
-    """Start a feature's folder: its documents and its bundle."""
-    from devops_tasks.bootstrap import create_feature
-    from devops_tasks.specfile import read_spec
+    """Start a feature's folder: its documents, its spec and its bundle.
 
+    All of it is there at the end, or nothing. Without a spec it asks for one as init does, and every answer is kept, so
+    that the same command goes on where the last one stopped.
+    """
+    from devops_tasks.bootstrap import Wanted, check_empty, create_feature, start_from_answers, start_from_file
+    from devops_tasks.wizard import Errand
+
+    wanted = Wanted(folder, today, tuple(packs or ()), trust)
     with _in_json(_bundles() if as_json else None):
         _date(today)
-        report = create_feature(_renderer(), read_spec(spec), folder, today, trust=trust)
+        check_empty(folder)
+        given = tuple(assignments or ())
+        decision = None
+        if spec is None:
+            known = _known(None, given)
+            decision = _asked(Errand(wanted.spec, known, _renderer, today, defaults, plain, no_input, wanted.command))
+            start = start_from_answers(decision.answers, wanted)
+        else:
+            start = start_from_file(spec, given)
+        report = create_feature(_renderer(), start, wanted)
     if as_json:
         _print_json(_bundles(report))
     else:
         _print_report(report)
+    if decision:
+        decision.forget()
+        _tell_again(decision, today)
+
+
+def _asked(errand: "Errand") -> "Decision":
+    """Ask, and go on where a bundle is wanted."""
+    from devops_tasks.wizard import decide
+
+    decision = decide(errand)
+    if decision.what != "write":
+        raise typer.Exit(_carry_out(decision, errand.today, trust=False))
+    return decision
 
 
 @app.command()

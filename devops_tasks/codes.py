@@ -84,7 +84,7 @@ CODES: dict[str, Code] = {
              "See `devops-tasks COMMAND --help`."),
         Code("set", "Command line", "A `--set` is not `key=value`, or there is no such place in the spec.",
              "Correct the key path; lists count from 0."),
-        Code("no-terminal", "Command line", "`init` cannot ask: no terminal, `CI` is set, or `--no-input` is given.",
+        Code("no-terminal", "Command line", "`init` or `new` cannot ask: no terminal, `CI` is set, or `--no-input` is given.",
              "Write the keys that are named into a file and use `generate`, or give them with `--set`."),
         Code("output", "Output", "The output folder is a file, a link, or a folder of the tool itself.",
              "Name another folder."),
@@ -109,7 +109,7 @@ CODES: dict[str, Code] = {
         Code("pack-limit", "Template packs", "A pack has, makes or takes more than it may: files, bytes, memory, time.",
              "Make it smaller; see its loops."),
         Code("untrusted", "Template packs", "Nobody has said yes to the pack as it is now, or the file that keeps who "
-             "did is damaged.", "Read its templates, then run `generate` or `new` with `--trust`."),
+             "did is damaged.", "Read its templates, then run the same with `--trust`."),
         Code("no-bundle", "Bundles", "The folder holds no bundle.", "Name the folder of one, or generate it."),
         Code("no-tasks", "Bundles", "There is no `tasks.md`, or the document has no task and no checklist.",
              "Name the folder of a bundle, or a document."),

@@ -659,7 +659,7 @@ NO_FILE = "no such file (name the file of a spec)"
 PACK = "name: acme\nversion: 1.0.0\n"
 SHOWN = (
     "HERE/acme: is a template pack that you have not trusted yet: acme 1.0.0; sha256:DIGEST; adds a.md.j2; overrides "
-    "tasks.md.j2 (read its templates, then run generate or new with --trust)"
+    "tasks.md.j2 (read its templates, then run it again with --trust)"
 )
 NO_LINKS = "is a link, and links are not followed"
 LOCK = "out/.devops-tasks/lock.json"

@@ -11,13 +11,15 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from devops_tasks import disk
+from devops_tasks.bootstrap import Wanted, create_feature, start_from_file
+from devops_tasks.bootstrap.staging import PREFIX
 from devops_tasks.disk.journal import JOURNAL, PLANNED
 from devops_tasks.errors import ConflictError, UserError
 from devops_tasks.generate import plan_folder, write_folder
@@ -63,14 +65,18 @@ def _run_until(folder: Path, spec: tuple[str, ...], moment: int, number: int, si
 
     Only changes after the file ``since`` is there are counted.
     """
+    return _work_until(folder, lambda: _generate(folder, spec), (moment, number, since))
+
+
+def _work_until(folder: Path, work: Callable[[], object], when: tuple[int, int, str]) -> int:
     child = os.fork()
     if child == 0:
-        _generate_and_die(folder, spec, (moment, number, since))
+        _work_and_die(folder, work, when)
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status)
 
 
-def _generate_and_die(folder: Path, spec: tuple[str, ...], when: tuple[int, int, str]) -> None:
+def _work_and_die(folder: Path, work: Callable[[], object], when: tuple[int, int, str]) -> None:
     moment, number, since = when
     count = 0
 
@@ -85,8 +91,10 @@ def _generate_and_die(folder: Path, spec: tuple[str, ...], when: tuple[int, int,
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         sys.addaudithook(hook)
-        _generate(folder, spec)
+        work()
         code = 0
+        if not moment:
+            folder.with_name("count").write_text(str(count))
     except KeyboardInterrupt:
         code = 130
     finally:
@@ -282,3 +290,64 @@ def _write_with_a_failure(folder: Path, changes: list[Change], lock: Lock) -> in
             os._exit(code)
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status)
+
+
+# A new feature's folder
+
+
+def _create(folder: Path) -> None:
+    create_feature(renderer(), start_from_file(ROOT / "examples/minimal.yaml"), Wanted(folder))
+
+
+def _created_until(folder: Path, moment: int, number: int, *, there: bool) -> int:
+    """Make a feature anew, in a process that gets a signal at its nth change of the disk."""
+    place = folder.parent
+    shutil.rmtree(place, ignore_errors=True)
+    (folder if there else place).mkdir(parents=True)
+    return _work_until(place, lambda: _create(folder), (moment, number, ""))
+
+
+@pytest.fixture
+def feature(tmp_path: Path) -> tuple[Path, Tree, list[int]]:
+    """Where a feature is made, all that is made, and some of the changes of the disk on the way, above all the last."""
+    folder = tmp_path / "place/feature"
+    assert _created_until(folder, 0, signal.SIGKILL, there=True) == 0
+    last = int((tmp_path / "count").read_text())
+    assert last > 100
+    return folder, _tree(folder.parent), [*range(1, last, 1 if SOAK else last // 3), *range(last - 4, last + 1)]
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["a new folder", "an empty folder"])
+def test_a_killed_run_leaves_no_half_of_a_new_feature_that_the_next_one_does_not_settle(
+    feature: tuple[Path, Tree, list[int]], *, there: bool
+) -> None:
+    folder, whole, moments = feature
+    told = set()
+    for moment in moments:
+        _created_until(folder, moment, signal.SIGKILL, there=there)
+        seen = {path for path in _tree(folder.parent) if PREFIX not in path}
+        assert seen <= whole.keys()
+        assert there or seen in (set(), whole.keys()), f"half done at {moment}"
+        told.add(_settled(folder))
+        assert _tree(folder.parent) == whole, f"not whole after {moment}"
+    assert any("is whole now" in each for each in told) == there
+    assert "" in told
+
+
+def _settled(folder: Path) -> str:
+    """Make the feature that a killed run has not made; gives what the next run says otherwise."""
+    try:
+        _create(folder)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+def test_an_interruption_leaves_all_of_a_new_feature_or_nothing(feature: tuple[Path, Tree, list[int]]) -> None:
+    folder, whole, moments = feature
+    ends = set()
+    for moment in moments:
+        _created_until(folder, moment, signal.SIGTERM, there=True)
+        assert _tree(folder.parent) in ({}, whole), f"half done at {moment}"
+        ends.add(_tree(folder.parent) == whole)
+    assert ends == {True, False}

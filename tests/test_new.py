@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shlex
 import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
 
-from devops_tasks.bootstrap import create_feature
+from devops_tasks.bootstrap import Wanted, create_feature, start_from_file
 from devops_tasks.errors import UserError
 from devops_tasks.render import Renderer, templates_folder
 from devops_tasks.schema import spec_schema
 from devops_tasks.specfile import read_spec
-from tests.test_specfile import MINIMAL
+from tests.command import Done, devops_tasks
+from tests.packs import write_pack
+from tests.specs import MINIMAL
+from tests.terminals import COMMAND, CTRL_C, Room, opened
 from tests.tools import ROOT, markdown_lint, powerless
 
-COMMAND = [sys.executable, "-m", "devops_tasks"]
 EXAMPLES = sorted(ROOT.glob("examples/*.yaml"))
 HOSTILE = """\
 feature:
@@ -42,10 +46,21 @@ overview: {compliance: ['<b>GDPR</b> | `x`']}
 """
 
 
-def new(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, "new", *map(str, arguments)], cwd=folder, capture_output=True, text=True, check=False
-    )
+@pytest.fixture(autouse=True)
+def state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where answers, and what is trusted, are kept: nobody's own folder."""
+    folder = tmp_path_factory.mktemp("state")
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder))
+    return folder
+
+
+def run(folder: Path, *arguments: str | Path) -> Done:
+    with contextlib.chdir(folder):
+        return devops_tasks(*arguments)
+
+
+def new(folder: Path, *arguments: str | Path) -> Done:
+    return run(folder, "new", *arguments)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -76,14 +91,14 @@ def dead_links(folder: Path) -> list[str]:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_a_feature_has_its_documents_its_spec_and_its_bundle(tmp_path: Path, example: Path) -> None:
     done = new(tmp_path, "feature", example)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     made = files(tmp_path / "feature")
     assert {"requirements.md", "design.md", "devops/design.md", "devops/tasks.md"} <= set(made)
     assert made["devops/devops-tasks.yaml"] == example.read_bytes()
-    told = [line.removeprefix("create    feature/") for line in done.stdout.splitlines()]
+    told = [line.removeprefix("create    feature/") for line in done.out.splitlines()]
     assert told == sorted(path for path in made if not path.startswith("devops/.devops-tasks/"))
     assert json.loads(made["devops/.devops-tasks/schema.json"]) == spec_schema()
-    assert done.stderr == f"feature: {len(told)} create\n"
+    assert done.err == f"feature: {len(told)} create\n"
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
@@ -96,30 +111,25 @@ def test_every_link_leads_somewhere(tmp_path: Path, example: Path) -> None:
 
 def test_the_bundle_is_the_one_that_generate_makes_and_generate_goes_on_from_there(tmp_path: Path) -> None:
     new(tmp_path, "feature", spec(tmp_path))
-    subprocess.run([*COMMAND, "generate", "spec.yaml", "-o", "bundle"], cwd=tmp_path, check=True, capture_output=True)
+    assert run(tmp_path, "generate", "spec.yaml", "-o", "bundle").code == 0
     inner = files(tmp_path / "feature/devops")
     del inner["design.md"], inner["devops-tasks.yaml"], inner[".devops-tasks/schema.json"]
     assert inner == files(tmp_path / "bundle")
-    again = subprocess.run(
-        [*COMMAND, "generate", "feature/devops/devops-tasks.yaml", "--check"],
-        cwd=tmp_path, check=False, capture_output=True, text=True,
-    )  # fmt: skip
-    assert (again.returncode, again.stdout) == (0, "")
+    again = run(tmp_path, "generate", "feature/devops/devops-tasks.yaml", "--check")
+    assert (again.code, again.out) == (0, "")
 
 
 def test_the_bundle_of_a_new_feature_is_judged_without_a_fault(tmp_path: Path) -> None:
     new(tmp_path, "feature", EXAMPLES[-1])
-    done = subprocess.run(
-        [*COMMAND, "check", "feature/devops"], cwd=tmp_path, check=False, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout
-    assert "documents." not in done.stdout
+    done = run(tmp_path, "check", "feature/devops")
+    assert done.code == 0, done.out
+    assert "documents." not in done.out
 
 
 @pytest.mark.parametrize("text", [MINIMAL, HOSTILE], ids=["a plain spec", "a hostile spec"])
 def test_the_documents_have_no_finding_of_the_linter_and_no_dead_link(tmp_path: Path, text: str) -> None:
     done = new(tmp_path, "feature", spec(tmp_path, text))
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     for name in ("requirements.md", "design.md", "devops/design.md"):
         assert markdown_lint(tmp_path / "feature" / name) == ""
     assert dead_links(tmp_path / "feature") == []
@@ -154,7 +164,7 @@ def test_an_empty_folder_is_filled_in_place(tmp_path: Path) -> None:
     folder = tmp_path / "feature"
     folder.mkdir(mode=0o750)
     before = folder.stat()
-    assert new(folder, ".", path).returncode == 0
+    assert new(folder, ".", path).code == 0
     assert (folder / "devops/tasks.md").exists()
     assert (folder.stat().st_ino, folder.stat().st_mode) == (before.st_ino, before.st_mode)
     assert sorted(child.name for child in folder.iterdir()) == ["design.md", "devops", "requirements.md"]
@@ -171,10 +181,10 @@ def test_a_new_folder_and_its_files_have_the_modes_that_others_have(tmp_path: Pa
     assert [child.name for child in (tmp_path / "a/b").iterdir()] == ["feature"]
 
 
-def refused(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 2
-    assert done.stdout == ""
-    return done.stderr
+def refused(done: Done) -> str:
+    assert done.code == 2
+    assert done.out == ""
+    return done.err
 
 
 @pytest.mark.parametrize("name", ["note.md", ".git"], ids=["a file", "a hidden file"])
@@ -222,36 +232,42 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         powerless([*COMMAND, "new", "closed/feature", str(path)]),
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert "permission denied" in refused(done)
+    assert done.returncode == 2
+    assert "permission denied" in done.stderr
     assert list(closed.iterdir()) == []
 
 
-@pytest.mark.parametrize("there", [False, True], ids=["a new folder", "an empty folder"])
-def test_a_failure_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, there: bool) -> None:
-    folder = tmp_path / "feature"
+@pytest.mark.parametrize(
+    ("there", "renamed"),
+    [(False, 0), (True, 0), (True, 1), (True, 2), (True, 3)],
+    ids=["a new folder", "an empty folder", "before the first is placed", "after one", "after two"],
+)
+def test_a_failure_half_way_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, there: bool, renamed: int
+) -> None:
+    folder = tmp_path / "a/feature"
     if there:
-        folder.mkdir()
+        folder.mkdir(parents=True)
     moved: list[Path] = []
     usual = Path.rename
 
     def rename(path: Path, target: Path) -> Path:
-        if len(moved) == int(there):
-            raise OSError(28, "No space left on device", str(target))
         moved.append(path)
+        if len(moved) == renamed + 1:
+            raise OSError(28, "No space left on device", str(target))
         return usual(path, target)
 
     monkeypatch.setattr(Path, "rename", rename)
     with pytest.raises(UserError, match="no space left on device"):
-        create_feature(Renderer(templates_folder()), read_spec(EXAMPLES[0]), folder)
-    assert len(moved) == int(there)
-    assert files(tmp_path) == {}
-    assert folder.exists() == there
+        create_feature(Renderer(templates_folder()), start_from_file(EXAMPLES[0]), Wanted(folder))
+    assert len(moved) > renamed
+    assert [path.name for path in tmp_path.rglob("*")] == (["a", "feature"] if there else [])
 
 
 def test_json_lists_what_was_made(tmp_path: Path) -> None:
     done = new(tmp_path, "feature", spec(tmp_path), "--json")
-    assert done.returncode == 0
-    (bundle,) = json.loads(done.stdout)["bundles"]
+    assert done.code == 0
+    (bundle,) = json.loads(done.out)["bundles"]
     assert bundle["folder"] == "feature"
     assert {"path": "requirements.md", "action": "create", "note": None, "conflicts": []} in bundle["changes"]
 
@@ -259,3 +275,119 @@ def test_json_lists_what_was_made(tmp_path: Path) -> None:
 def test_the_date_that_is_given_is_in_the_document(tmp_path: Path) -> None:
     new(tmp_path, "feature", spec(tmp_path), "--today", "2026-12-01")
     assert "2026-12-01" in (tmp_path / "feature/devops/tasks.md").read_text("utf-8")
+
+
+# Without a spec, and with answers beside one
+
+ANSWERS = ("feature.name=Saved Reports", "feature.engineer=@dana", "sprint.name=24",
+           "experiment.hypothesis=We believe that it helps", "experiment.primary_metric.name=Weekly active users",
+           "experiment.primary_metric.target=+20%")  # fmt: skip
+
+
+def given(*assignments: str) -> list[str]:
+    return [f"--set={each}" for each in assignments]
+
+
+def test_answers_on_the_command_line_make_what_a_spec_with_them_makes(tmp_path: Path) -> None:
+    done = new(tmp_path, "feature", "--no-input", *given(*ANSWERS))
+    assert done.code == 0, done.err
+    made = files(tmp_path / "feature")
+    assert (
+        made["devops/devops-tasks.yaml"]
+        .decode()
+        .startswith("# yaml-language-server: $schema=.devops-tasks/schema.json\nfeature:\n  name: Saved Reports\n")
+    )
+    assert new(tmp_path, "again", "feature/devops/devops-tasks.yaml").code == 0
+    assert files(tmp_path / "again") == made
+    assert run(tmp_path, "generate", "feature/devops/devops-tasks.yaml", "--check").code == 0
+    command = shlex.split(done.err.partition("the same without questions: ")[2])
+    assert command[:3] == ["devops-tasks", "new", "feature"]
+    (tmp_path / "elsewhere").mkdir()
+    assert run(tmp_path / "elsewhere", *command[1:]).code == 0
+    assert files(tmp_path / "elsewhere/feature") == made
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [(["--no-input"], "was told not to ask"), ([], "has no terminal to ask on")],
+    ids=["--no-input", "no terminal"],
+)
+def test_without_a_spec_and_somebody_to_ask_it_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], why: str
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    told = refused(new(tmp_path, "feature", *arguments, *given(*ANSWERS[1:]))).splitlines()
+    missing = "feature/devops/devops-tasks.yaml: feature.name"
+    assert told == [
+        f"new: {why} (give these keys with --set, or name a spec that has them)",
+        f"{missing}: required: The feature's name (for example name: Saved Reports)",
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_answers_are_written_into_the_spec_that_is_copied(tmp_path: Path) -> None:
+    path = spec(tmp_path, MINIMAL.replace('"24"', '"24"  # the last one'))
+    done = new(tmp_path, "feature", path, "--no-input", *given("sprint.name=25", "services=[{name: reports}]"))
+    assert done.code == 0, done.err
+    text = (tmp_path / "feature/devops/devops-tasks.yaml").read_text("utf-8")
+    assert 'name: "25"  # the last one\n' in text
+    assert (tmp_path / "feature/devops/kubernetes/reports").is_dir()
+    assert run(tmp_path, "generate", "feature/devops/devops-tasks.yaml", "--check").code == 0
+    assert "25" not in path.read_text("utf-8")
+
+
+def test_answers_that_cannot_be_used_are_told_with_those_of_the_spec(tmp_path: Path) -> None:
+    told = refused(new(tmp_path, "feature", spec(tmp_path), *given("services[0].port=x", "sprint.name=25")))
+    assert "--set services[0].port: " in told
+    told = refused(new(tmp_path, "feature", "--no-input", *given(*ANSWERS, "experiment.power=most")))
+    assert "--set experiment.power: experiment.power: expected a share" in told
+    assert [child.name for child in tmp_path.iterdir()] == ["spec.yaml"]
+
+
+def test_a_full_folder_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    spec(tmp_path)
+    assert refused(new(tmp_path, ".")) == ".: is not empty (name a new folder)\n"
+
+
+def test_a_pack_is_used_when_it_is_trusted(tmp_path: Path) -> None:
+    pack = write_pack(tmp_path / "acme", **{"legal/retention.md": "# {{ feature.name | md }}\n"})
+    words = ["feature", str(spec(tmp_path)), "--pack", str(pack)]
+    assert "is a template pack that you have not trusted yet" in refused(new(tmp_path, *words))
+    assert not (tmp_path / "feature").exists()
+    assert new(tmp_path, *words, "--trust").code == 0
+    assert (tmp_path / "feature/devops/legal/retention.md").read_text("utf-8") == "# Saved Reports\n"
+
+
+def test_a_spec_of_answers_names_its_packs_from_where_it_is_written(tmp_path: Path) -> None:
+    write_pack(tmp_path / "acme", **{"legal/retention.md": "# {{ feature.name | md }}\n"})
+    words = ["feature", "--no-input", "--trust", *given(*ANSWERS, "pack=[../../acme]")]
+    done = new(tmp_path, *words)
+    assert done.code == 0, done.err
+    assert (tmp_path / "feature/devops/legal/retention.md").exists()
+    assert run(tmp_path, "generate", "feature/devops/devops-tasks.yaml", "--check").code == 0
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    """A folder in which people sit down at terminals."""
+    yield from opened(tmp_path)
+
+
+def test_a_person_who_stops_and_comes_back_gets_the_whole_feature(room: Room) -> None:
+    person = room("new", "feature", *given(*ANSWERS[1:5]), "--defaults")
+    person.answers("What is the feature called?", "Saved Reports")
+    person.sees("To what target")
+    person.child.send(CTRL_C)
+    code, told = person.end()
+    assert code == 130
+    assert told.endswith("stopped; your answers are kept, go on with: devops-tasks new feature")
+    assert list(room.work.iterdir()) == []
+    again = room("new", "feature")
+    again.chooses("its answers were kept", "go on with")
+    again.answers("To what target", "+20%")
+    again.answers("What shall be done?", "")
+    code, told = again.end()
+    assert code == 0, told
+    command = shlex.split(told.partition("the same without questions: ")[2].replace("\n", ""))
+    assert run(room.folder, *command[1:]).code == 0
+    assert files(room.folder / "feature") == files(room.work / "feature")

@@ -23,6 +23,7 @@ from devops_tasks.packs.lint import parse
 from devops_tasks.packs.manifest import fits, open_layer
 from devops_tasks.plan import plan_bundle
 from devops_tasks.render import Renderer, templates_folder
+from devops_tasks.specfile import assignments_of, parse_spec
 from tests.bundles import EXAMPLES, example, load_example
 from tests.command import devops_tasks
 from tests.packs import layered, plain, plan, render, renderer, write_pack
@@ -526,7 +527,7 @@ def test_an_unknown_pack_is_shown_and_nothing_is_written(here: Path) -> None:
     code, told = generate()
     assert code == 2
     assert told.startswith(f"{source}: is a template pack that you have not trusted yet: acme 1.0.0; sha256:{digest}; ")
-    assert "adds legal.md.j2; overrides runbooks/index.md.j2 (read its templates, then run generate or new" in told
+    assert "adds legal.md.j2; overrides runbooks/index.md.j2 (read its templates, then run it again with" in told
     assert not (here / "out").exists()
 
 
@@ -587,6 +588,17 @@ def test_a_pack_of_the_organisation_s_defaults_is_found_from_their_file(here: Pa
     assert (here / "out/legal.md").exists()
     assert devops_tasks("new", "feature", "spec.yaml").code == 0
     assert (here / "feature/devops/legal.md").exists()
+
+
+def test_init_writes_nothing_before_the_packs_of_its_answers_are_trusted(here: Path) -> None:
+    spec = here / "spec.yaml"
+    given = assignments_of(parse_spec(spec.read_text("utf-8"), "").tree)
+    words = ["init", "written.yaml", "--no-input", *(f"--set={each}" for each in given or ())]
+    done = devops_tasks(*words)
+    assert (done.code, "is a template pack that you have not trusted yet" in done.err) == (2, True)
+    assert [path.name for path in here.iterdir()] == ["spec.yaml"]
+    assert devops_tasks(*words, "--trust").code == 0
+    assert (here / "legal.md").read_text("utf-8") == "# Legal\n"
 
 
 def test_a_new_feature_takes_no_pack_whose_path_would_lead_elsewhere(here: Path) -> None:

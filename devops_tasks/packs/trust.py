@@ -27,7 +27,7 @@ def require_trust(layer: Layer, builtin: Collection[str], *, trust: bool) -> Non
     if row in known:
         return
     if not trust:
-        mend = "read its templates, then run generate or new with --trust"
+        mend = "read its templates, then run it again with --trust"
         raise UserError(Problem(layer.pack.source, "; ".join(told(layer, builtin)), mend, "untrusted"))
     if path:
         _write(path, [*known, row])

@@ -49,6 +49,8 @@ class Errand(NamedTuple):
     defaults: bool = False
     plain: bool = False
     no_input: bool = False
+    command: str = ""
+    """What asks, where that is not ``init`` of the file."""
 
 
 class Decision(NamedTuple):
@@ -63,11 +65,17 @@ class Decision(NamedTuple):
     base: bytes = b""
     answers: Tree = None
     draft: Draft | None = None
+    asking: str = ""
+
+    @property
+    def again(self) -> str:
+        """Give the command that goes on, or begins anew."""
+        return self.asking or f"devops-tasks init {shlex.quote(str(self.file))}"
 
     @property
     def farewell(self) -> str:
         """Say how to go on after a conversation that ended without a spec."""
-        again = f"devops-tasks init {shlex.quote(str(self.file))}"
+        again = self.again
         if self.what == "cancel":
             return "the answers were thrown away, and nothing was written"
         if not self.answers or self.draft is None:
@@ -86,7 +94,7 @@ class Decision(NamedTuple):
         if made is None or self.what != "write":
             return f"devops-tasks generate {shlex.quote(str(self.file))}{dated}"
         sets = "".join(f" --set {shlex.quote(each)}" for each in made)
-        return f"devops-tasks init {shlex.quote(str(self.file))} --no-input{sets}{dated}"
+        return f"{self.again} --no-input{sets}{dated}"
 
     def forget(self) -> None:
         """Throw the draft away: it has become a spec."""
@@ -105,10 +113,15 @@ def decide(errand: Errand) -> Decision:
         return _converse(errand)
     check_free(errand.file)
     if lacking:
-        file = shlex.quote(str(errand.file))
-        mend = f"write these keys into {errand.file}, then run: devops-tasks generate {file}"
-        raise UserError(Problem("init", why_not, mend, "no-terminal"), *lacking)
-    return Decision("write", errand.file, answers=errand.known)
+        raise UserError(_unasked(errand, why_not), *lacking)
+    return Decision("write", errand.file, answers=errand.known, asking=errand.command)
+
+
+def _unasked(errand: Errand, why_not: str) -> Problem:
+    if errand.command:
+        return Problem("new", why_not, "give these keys with --set, or name a spec that has them", "no-terminal")
+    mend = f"write these keys into {errand.file}, then run: devops-tasks generate {shlex.quote(str(errand.file))}"
+    return Problem("init", why_not, mend, "no-terminal")
 
 
 def _why_not(*, no_input: bool) -> str:
@@ -129,9 +142,9 @@ def _missing(where: str, answers: Tree) -> Iterator[Problem]:
 def _converse(errand: Errand) -> Decision:
     """Ask until the person has decided; every answer is on disk before the next question."""
     front = _front(plain=errand.plain)
-    decision = Decision("stopped", errand.file)
+    decision = Decision("stopped", errand.file, asking=errand.command)
     try:
-        decision = _choose_file(front, errand)
+        decision = _choose_file(front, errand)._replace(asking=errand.command)
         draft = draft_of(decision.file, decision.base)
         pace = "required" if errand.defaults or decision.base else "open" if errand.known else "all"
         state = _opening(front, begin(decision.answers, pace), draft, errand.known)

@@ -5,15 +5,18 @@ Must not: asking, overwriting, printing.
 """
 
 import json
+import os
+import shlex
 import shutil
-import tempfile
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 from devops_tasks import lock as locks
+from devops_tasks.bootstrap.staging import prepared, settle
 from devops_tasks.disk import check_folder
 from devops_tasks.errors import ConflictError, Fault, Problem, UserError
-from devops_tasks.fields import Tree
+from devops_tasks.fields import Tree, prune
 from devops_tasks.generate import Bundle, layer_packs, pack_folders, render_bundle, with_defaults, write_folder
 from devops_tasks.merge import Change, plan_changes
 from devops_tasks.plan import plan_bundle
@@ -23,7 +26,7 @@ from devops_tasks.runs import Report
 from devops_tasks.schema import spec_schema
 from devops_tasks.spec import Documents
 from devops_tasks.specedit import edit_text
-from devops_tasks.specfile import Loaded, Source, load_spec, parse_spec, refuse
+from devops_tasks.specfile import Loaded, Source, load_spec, override, parse_spec, read_spec, refuse
 from devops_tasks.spectext import essential, ordered, remarks, spec_text
 
 SPEC_NAME = "devops-tasks.yaml"
@@ -39,11 +42,14 @@ def write_spec(path: Path, base: bytes, tree: Tree) -> tuple[str, Loaded]:
     return ("update", _change_spec(path, base, tree)) if base else ("create", _create_spec(path, tree))
 
 
+def load_answers(path: Path, tree: Tree) -> Loaded:
+    """Load the spec of some answers before it is written; raises ``UserError`` with what is wrong with it."""
+    return load_spec(with_defaults(Source(str(path), tree, {})))
+
+
 def _create_spec(path: Path, tree: Tree) -> Loaded:
     """Write a new spec, and its schema for editors; raises ``UserError`` where it cannot be written."""
-    inherits = bool(with_defaults(Source(str(path), tree, {})).layers)
-    kept = ordered(tree) if inherits else essential(tree)  # a default of ours may be none of theirs
-    text = spec_text(kept, SCHEMA_PATH, remarks(kept))
+    text = _new_text(path, tree)
     schema = path.parent / SCHEMA_PATH
     try:
         schema.parent.mkdir(parents=True, exist_ok=True)
@@ -53,6 +59,12 @@ def _create_spec(path: Path, tree: Tree) -> Loaded:
     except OSError as error:
         raise UserError(_unwritable(path, error)) from None
     return load_spec(with_defaults(parse_spec(text, str(path))))
+
+
+def _new_text(path: Path, tree: Tree) -> str:
+    inherits = bool(with_defaults(Source(str(path), tree, {})).layers)
+    kept = ordered(tree) if inherits else essential(tree)  # a default of ours may be none of theirs
+    return spec_text(kept, SCHEMA_PATH, remarks(kept))
 
 
 def _change_spec(path: Path, base: bytes, tree: Tree) -> Loaded:
@@ -83,42 +95,91 @@ def _unwritable(path: Path, error: OSError) -> Problem:
     return Problem(str(path), f"cannot be written: {reason(error)}", "name another place", "unwritable")
 
 
+class Wanted(NamedTuple):
+    """Where a feature goes, and what is made beside that which its spec says."""
+
+    folder: Path
+    today: str = ""
+    packs: tuple[Path, ...] = ()
+    trust: bool = False
+
+    @property
+    def spec(self) -> Path:
+        """Where the feature's spec will stand."""
+        return self.folder / _INNER / SPEC_NAME
+
+    @property
+    def command(self) -> str:
+        """Give the command that asks for a feature like this."""
+        options = [word for pack in self.packs for word in ("--pack", str(pack))] + ["--trust"] * self.trust
+        return shlex.join(["devops-tasks", "new", str(self.folder), *options])
+
+
+class Start(NamedTuple):
+    """A spec as it is judged, with the places of its values, and the text that it has in its new place."""
+
+    source: Source
+    text: bytes
+
+
+def start_from_file(path: Path, assignments: tuple[str, ...] = ()) -> Start:
+    """Take a spec's file as it stands, or with other values written into it; its comments stay."""
+    source = read_spec(path)
+    text = path.read_bytes()
+    if assignments:
+        source = override(source, assignments)
+        text = edit_text(text.decode("utf-8-sig"), prune(source.tree), str(path)).encode()
+    return Start(source, text)
+
+
+def start_from_answers(answers: Tree, wanted: Wanted) -> Start:
+    """Write the spec of some answers."""
+    text = _new_text(wanted.spec, answers)
+    return Start(parse_spec(text, str(wanted.spec)), text.encode())
+
+
 def check_empty(folder: Path) -> None:
     """Refuse a feature's folder that is no folder, or has something in it; raises ``UserError``."""
     check_folder(folder)
-    if folder.is_dir() and any(folder.iterdir()):
+    if not folder.is_dir():
+        return
+    if settle(folder):
+        what, mend = "was begun by a run that was stopped, and is whole now", "go on with devops-tasks generate"
+        raise UserError(Problem(str(folder), what, mend, "exists"))
+    if any(folder.iterdir()):
         raise UserError(Problem(str(folder), "is not empty", "name a new folder", "exists"))
 
 
-def create_feature(renderer: Renderer, source: Source, folder: Path, today: str = "", *, trust: bool = False) -> Report:
+def create_feature(renderer: Renderer, start: Start, wanted: Wanted) -> Report:
     """Make a feature's folder: its three documents, the spec as it stands, and the bundle beside it.
 
     All is rendered first and written beside the folder, then put in place. Raises ``UserError`` where the spec has a
     fault, or the folder is not empty or cannot be written; then nothing is there that was not there before.
     """
+    folder = wanted.folder
     check_empty(folder)
-    source = with_defaults(source, folder / _INNER / SPEC_NAME)  # where it will be read from then on
+    source = with_defaults(start.source, wanted.spec)  # where it will be read from then on
     loaded = load_spec(source)
-    _check_paths(source, loaded)
-    renderer = layer_packs(renderer, pack_folders(loaded), trust=trust)
-    bundle = render_bundle(renderer, loaded, today)
-    plan = plan_bundle(bundle.loaded.spec, date.fromisoformat(today) if today else None)
-    documents = renderer.render_folder(_TEMPLATES, plan)
-    spec = Path(source.where).read_bytes()
+    _check_paths(source, loaded, wanted.spec)
+    packs = [Path(os.path.realpath(each)) for each in pack_folders(loaded, wanted.packs)]  # from a folder to come
+    renderer = layer_packs(renderer, packs, trust=wanted.trust)
+    bundle = render_bundle(renderer, loaded, wanted.today)
+    documents = renderer.render_folder(_TEMPLATES, plan_bundle(loaded.spec, _day(wanted.today)))
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".devops-tasks-new-", dir=_beside(folder)) as temporary:
-            staged = Path(temporary, "feature")
-            _write(staged, documents, spec)
+        with prepared(folder) as staged:
+            _write(staged, documents, start.text)
             _write_bundle(bundle, staged / _INNER, folder)
             (staged / _INNER / SCHEMA_PATH).write_text(_schema_text(), "utf-8")
-            _place(staged, folder)
     except OSError as error:
         raise UserError(_unwritable(folder, error)) from None
-    return _report(folder, documents, spec, bundle)
+    return _report(folder, documents, start.text, bundle)
 
 
-def _check_paths(source: Source, loaded: Loaded) -> None:
+def _day(today: str) -> date | None:
+    return date.fromisoformat(today) if today else None
+
+
+def _check_paths(source: Source, loaded: Loaded, at: Path) -> None:
     """Refuse documents elsewhere: they are made where the defaults say, and other links would lead to nowhere.
 
     Packs that the spec itself names would be looked for from where it is copied to; those of its defaults stay.
@@ -129,15 +190,10 @@ def _check_paths(source: Source, loaded: Loaded) -> None:
         for name, field in Documents.fields.items()
         if getattr(loaded.spec.documents, name) != field.default
     ]
-    if loaded.spec.pack and source.places[("pack",)].where not in source.layers:
+    if source.where != str(at) and loaded.spec.pack and source.places[("pack",)].where not in source.layers:
         mend = "leave the key out; write it into the new spec, and generate"
         faults.append(Fault(("pack",), "the spec is copied to where this path leads elsewhere", mend, "pack"))
     refuse(source, faults)
-
-
-def _beside(folder: Path) -> Path:
-    """Choose where a folder is prepared: on the same file system, so that renaming is enough."""
-    return folder if folder.is_dir() else folder.parent
 
 
 def _write(folder: Path, documents: Files, spec: bytes) -> None:
@@ -154,23 +210,6 @@ def _write_bundle(bundle: Bundle, staged: Path, folder: Path) -> None:
     except UserError as error:
         # The folder beside it is gone when somebody reads this.
         raise UserError(*(problem._replace(where=str(folder)) for problem in error.problems)) from None
-
-
-def _place(staged: Path, folder: Path) -> None:
-    """Put the prepared folder in its place, or its content where the folder is there (and perhaps somebody's own)."""
-    if not folder.is_dir():
-        staged.rename(folder)
-        return
-    placed: list[Path] = []
-    try:
-        for child in sorted(staged.iterdir()):
-            target = folder / child.name
-            child.rename(target)
-            placed.append(target)
-    except BaseException:
-        for child in placed:
-            shutil.rmtree(child) if child.is_dir() else child.unlink()
-        raise
 
 
 def _report(folder: Path, documents: Files, spec: bytes, bundle: Bundle) -> Report:
