@@ -479,28 +479,38 @@ def readout(
         str, typer.Option(metavar="DATE", help="When the first unit was assigned; the sprint's first day by default.")
     ] = "",
     today: Annotated[str, typer.Option(metavar="DATE", help="The day of the readout; today by default.")] = "",
+    guardrails: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--guardrail",
+            metavar="NAME=N/X,N/X",
+            help="Requests/bad ones of a guardrail, in control and in treatment. Repeat it for each.",
+        ),
+    ] = None,
     sequential: Annotated[
-        bool, typer.Option("--sequential", help="Look before the planned date: not built yet.")
+        bool, typer.Option("--sequential", help="Look at any time, as often as you like, with a wider interval.")
     ] = False,
+    log: Annotated[bool, typer.Option("--log", help="Write the result into the learning log of tasks.md.")] = False,
     as_json: Json = False,
 ) -> None:
     """Judge what an experiment has counted: its effect, and what that means for the hypothesis.
 
-    Before the planned date it refuses: a result that is looked at each day is wrong far more often than it says.
+    Before the planned date it refuses, unless --sequential makes every look hold: a result that is looked at each day
+    is wrong far more often than it says.
     """
     from datetime import UTC, date, datetime
 
-    from devops_tasks.readout import Given, read_out, readout_json, readout_lines
+    from devops_tasks.readout import Given, log_result, read_out, readout_json, readout_lines
 
     with _in_json(readout_json(None, str(folder)) if as_json else None):
-        if sequential:
-            mend = "read out once, on the planned date"
-            raise UserError(Problem("--sequential", "not built yet", mend, "not-built"))
         _date(today)
         _date(started, "--started")
         day = date.fromisoformat(today) if today else datetime.now(UTC).astimezone().date()
         begun = date.fromisoformat(started) if started else None
-        result = read_out(folder, Given(control, treatment, table, begun, day))
+        counted = (control, treatment, table, tuple(guardrails or ()))
+        result = read_out(folder, Given(*counted, begun, day, sequential=sequential))
+        if log:
+            result = log_result(folder, result)
     if as_json:
         _print_json(readout_json(result))
     else:

@@ -755,6 +755,11 @@ def planned() -> None:
     assert devops_tasks("generate", str(ROOT / "examples/saved-reports.yaml"), "-o", "out").code == 0
 
 
+def unplanned() -> None:
+    """Make a bundle whose experiment has none of its numbers."""
+    assert devops_tasks("generate", str(ROOT / "examples/minimal.yaml"), "-o", "out").code == 0
+
+
 FILES: dict[str, Case] = {
     # The spec's file
     "no file": Case(lambda: None, GENERATE, unreadable(f"spec.yaml: {NO_FILE}")),
@@ -1110,15 +1115,24 @@ FILES: dict[str, Case] = {
                 "too-early",
                 (
                     "the planned date: is 2026-12-08, and this is 2026-12-07: who looks earlier finds effects that are "
-                    "none (come back then; what rolls a release back is watched all the time)"
+                    "none (come back then, or look with --sequential; "
+                    "what rolls a release back is watched all the time)"
                 ),
             )
         ],
     ),
-    "a result by a sequential method": Case(
-        lambda: None,
+    "a look at any time without a planned size": Case(
+        unplanned,
         [*READOUT, "--sequential"],
-        [("not-built", "--sequential: not built yet (read out once, on the planned date)")],
+        [
+            (
+                "usage",
+                (
+                    "--sequential: takes the planned size, about which its interval is narrowest, and none is planned "
+                    "(give the primary metric its kind and baseline, and generate)"
+                ),
+            )
+        ],
     ),
     "a tracker that is none": Case(
         lambda: None,

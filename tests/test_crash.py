@@ -13,6 +13,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import date
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ from devops_tasks.errors import ConflictError, UserError
 from devops_tasks.generate import plan_folder, write_folder
 from devops_tasks.lock import BASE, PATH, Lock, digest
 from devops_tasks.merge import Change
+from devops_tasks.readout import Given, log_result, read_out
 from tests.bundles import load_example, renderer
 from tests.tools import ROOT
 
@@ -132,6 +135,29 @@ def _is_killed(folder: Path, moment: int) -> bool:
         return _run_until(copy, NEW, moment, signal.SIGKILL) == -signal.SIGKILL
     finally:
         shutil.rmtree(copy)
+
+
+def test_a_kill_while_a_result_is_logged_leaves_the_old_document_or_the_new_one(
+    trees: tuple[Path, Tree, Tree], tmp_path: Path
+) -> None:
+    folder, old, _ = trees
+    given = Given("4000/400", "4000/470", None, (), None, date(2026, 12, 8), sequential=False)
+    seen = set()
+    for moment in count(1):
+        copy = tmp_path / str(moment)
+        shutil.copytree(folder, copy)
+        result = read_out(copy, given)
+        code = _work_until(copy, lambda at=copy, told=result: log_result(at, told), (moment, signal.SIGKILL, ""))  # type: ignore[misc]
+        disk.finish_run(copy)
+        left = _tree(copy)
+        seen.add(left["tasks.md"])
+        assert {path for path in left.keys() | old.keys() if left.get(path) != old.get(path)} <= {"tasks.md"}
+        log_result(copy, result)
+        assert (copy / "tasks.md").read_text("utf-8").count("### Experiment Readout") == 1
+        if code == 0:
+            break
+    assert moment > 4
+    assert len(seen) == 2
 
 
 @pytest.mark.parametrize("after", [NEW, OLD], ids=["the same spec again", "the old spec again"])

@@ -66,7 +66,7 @@ SIDE_DOORS = {
     "checks.verdict",
     # A run that remembers its packs reads their files, and loads nothing that knows what is in them.
     *("packs.layers", "packs.manifest", "packs.lint", "packs.golden"),
-    "experiment.evidence",  # only `readout` needs it
+    *("experiment.evidence", "merge.entries"),  # only `readout` needs them
 }
 
 FILES = frozenset(

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import json
+from datetime import date
+from difflib import ndiff
 from pathlib import Path
 from random import Random
+from shutil import copytree
 
 import pytest
 from hypothesis import given, strategies as st
 
-from devops_tasks.experiment.evidence import Mean, Share, compare_means, compare_shares, split_p_value
+from devops_tasks.errors import UserError
+from devops_tasks.experiment import always_wider
+from devops_tasks.experiment.evidence import (
+    Arm,
+    Mean,
+    Share,
+    compare_always,
+    compare_means,
+    compare_shares,
+    split_p_value,
+)
+from devops_tasks.merge.entries import with_entry
+from devops_tasks.readout import Given, Readout, log_result, read_out, readout_lines
 from tests.command import Done, devops_tasks
-from tests.tools import ROOT
+from tests.tools import ROOT, markdown_lint
 
 DAY = "2026-12-08"
 
@@ -86,6 +101,197 @@ def test_experiments_without_an_effect_show_one_as_seldom_as_was_accepted() -> N
     assert 0.035 < wrong / 2000 < 0.065
 
 
+# Looking as often as one likes
+
+
+@pytest.mark.parametrize(
+    ("arms", "significance", "planned", "interval", "p_value"),
+    [
+        (
+            (Share(4000, 400), Share(4000, 470)),
+            0.05,
+            7682,
+            (-0.003621322061393307, 0.03862132206139328),
+            0.1821758599561,
+        ),
+        ((Share(1000, 100), Share(1000, 150)), 0.05, 7682, (0.002274410970031976, 0.097725589029968), 0.0353003607667),
+        ((Share(9000, 900), Share(1000, 140)), 0.01, 20000, (-0.00122600532788527, 0.08122600532788), 0.0138586458065),
+        ((Mean(900, 10, 3), Mean(400, 12, 4)), 0.05, 1500, (1.3209750912152205, 2.6790249087847795), 0.0),
+    ],
+    ids=["at the planned size", "early", "unequal arms", "means"],
+)
+def test_a_confidence_sequence_is_the_paper_s(
+    arms: tuple[Arm, Arm], significance: float, planned: int, interval: tuple[float, float], p_value: float
+) -> None:
+    """Computed apart: theorem 2.2 as it is printed, rho by scipy's `lambertw(-alpha^2/e, -1)`, p by root finding."""
+    found = compare_always(*arms, significance, planned)
+    assert (found.low, found.high) == pytest.approx(interval, abs=1e-12)
+    assert found.p_value == pytest.approx(p_value, abs=1e-10)
+
+
+def test_a_confidence_sequence_is_so_much_wider_at_the_planned_size() -> None:
+    assert [always_wider(alpha) for alpha in (0.05, 0.01, 0.1)] == pytest.approx(
+        [1.5485602985407942, 1.386584991296945, 1.6802448743265674]
+    )
+    once = compare_shares(Share(4000, 400), Share(4000, 470), 0.05)
+    always = compare_always(Share(4000, 400), Share(4000, 470), 0.05, 8000)
+    assert (always.high - always.low) / (once.high - once.low) == pytest.approx(always_wider(0.05), rel=1e-2)
+
+
+def test_arms_that_never_vary_differ_or_do_not() -> None:
+    assert compare_always(Mean(90, 1, 0), Mean(90, 1, 0), 0.05, 200).p_value == 1
+    assert compare_always(Mean(90, 1, 0), Mean(90, 2, 0), 0.05, 200).p_value == 0
+
+
+@pytest.mark.parametrize(("looks", "experiments", "wrong"), [(14, 1000, (0.18, 0.26)), (100, 300, (0.3, 0.5))])
+def test_peeking_finds_effects_that_are_none_unless_every_look_holds(
+    looks: int, experiments: int, wrong: tuple[float, float]
+) -> None:
+    """A seeded simulation of experiments without an effect, of 100 units an arm from look to look, all at 50 %."""
+    chance = Random(11)  # noqa: S311 - chance that can be repeated, no secret
+    fixed = always = 0
+    for _ in range(experiments):
+        control, treatment, once, ever = 0, 0, False, False
+        for units in range(100, 100 * looks + 1, 100):
+            control += chance.getrandbits(100).bit_count()
+            treatment += chance.getrandbits(100).bit_count()
+            arms = Share(units, control), Share(units, treatment)
+            once = once or compare_shares(*arms, 0.05).p_value < 0.05
+            ever = ever or compare_always(*arms, 0.05, 200 * looks).p_value < 0.05
+        fixed, always = fixed + once, always + ever
+    assert always / experiments < 0.05
+    assert wrong[0] < fixed / experiments < wrong[1]
+
+
+@pytest.mark.parametrize(
+    ("control", "treatment", "verdict"),
+    [
+        ("4000/400", "4000/520", "validated"),
+        ("4000/400", "4000/470", "undecided: the interval holds no change as well as the target"),
+        ("400/9", "400/60", "undecided: there are too few units for a look"),
+    ],
+    ids=["an effect that is beyond doubt", "what one look would have found", "next to nothing"],
+)
+def test_a_look_before_the_date_rests_on_the_wider_interval(
+    bundle: Path, control: str, treatment: str, verdict: str
+) -> None:
+    done = readout(bundle, control, treatment, "--sequential", "--today", "2026-12-03")
+    assert told(done, "verdict").startswith(verdict)
+    assert told(done, "date") == "2026-12-03, one look of as many as you like; planned for 2026-12-08"
+    assert "confidence sequence" in told(done, "p value")
+
+
+# The guardrails
+
+
+def result(folder: Path, *guardrails: str, treatment: str = "4000/470", day: str = DAY) -> Readout:
+    given = Given("4000/400", treatment, None, guardrails, None, date.fromisoformat(day), sequential=False)
+    return read_out(folder, given)
+
+
+@pytest.mark.parametrize(
+    ("counted", "broken"),
+    [
+        ("error_ratio=90000/410,91000/420", ""),
+        ("error_ratio=900000/4100,910000/6400", ""),
+        ("error_ratio=90000/410,91000/910", "worse than in control"),
+        ("error_ratio=400/8,400/9", "over 2%"),
+        ("latency=9000/200,9000/500", "worse than in control and over 5%"),
+        ("unsub=40000/300,40000/320", ""),
+        ("unsub=400000/3000,400000/3250", ""),
+        ("unsub=40000/300,40000/390", "worse than in control"),
+    ],
+    ids=["alike", "worse by what does not matter", "worse", "over the criterion", "slower", "words, alike",
+         "words, hardly worse", "words, worse"],
+)  # fmt: skip
+def test_a_broken_guardrail_keeps_a_hypothesis_from_being_validated(bundle: Path, counted: str, broken: str) -> None:
+    found = result(bundle, counted)
+    assert [each.broken for each in found.guarded] == [broken]
+    assert found.verdict == ("undecided" if broken else "validated")
+    assert len(found.unread) == 2
+
+
+def test_guardrails_are_told_with_their_levels_and_what_was_not_counted(bundle: Path) -> None:
+    assert [line for line in readout_lines(result(bundle, "error_ratio=90000/410,91000/2395")) if "guard" in line] == [
+        "guardrail  error_ratio: broken, worse than in control and over 2%; 0.4556% in control, 2.632% in treatment",
+        "guardrail  latency_p95: not counted here",
+        "guardrail  Unsubscribes from the weekly mail do not rise: not counted here",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("counted", "reason"),
+    [
+        (["errors=1/1,1/1"], "'errors' names no guardrail"),
+        (["error_ratio=9/8"], "expected NAME=CONTROL,TREATMENT"),
+        (["error_ratio=8/9,8/1"], "9 of 8 is no share"),
+        (["error_ratio=9/8,8/1", "error=9/8,8/1"], "'error_ratio' is there twice"),
+    ],
+    ids=["another name", "one arm", "no share", "twice"],
+)
+def test_a_guardrail_that_cannot_be_read_is_refused(bundle: Path, counted: list[str], reason: str) -> None:
+    with pytest.raises(UserError, match=reason):
+        result(bundle, *counted)
+
+
+# The learning log
+
+
+def test_a_result_is_logged_once_beside_what_people_wrote_and_stays(tmp_path: Path) -> None:
+    folder = planned(tmp_path / "bundle")
+    document = folder / "tasks.md"
+    written = document.read_text("utf-8").replace("- [ ] **[DO-002]", "- [x] **[DO-002]")
+    written = written.replace("- **Decision:**\n", "- **Decision:** no more pods\n")
+    document.write_text(written, "utf-8")
+    first = readout(folder, "4000/400", "4000/470", "--log", "--guardrail", "error_ratio=90000/410,91000/420")
+    assert told(first, "log") == "written, in the learning log of tasks.md"
+    again = result(folder, "error_ratio=90000/410,91000/420")
+    more = result(folder, treatment="4000/480"), result(folder, day="2026-12-09")
+    assert [log_result(folder, each).logged for each in (again, *more)] == ["is there already", "written", "written"]
+    text = document.read_text("utf-8")
+    assert [line for line in text.splitlines() if "Experiment Readout" in line] == [
+        "### Experiment Readout 2026-12-09",
+        "### Experiment Readout 2026-12-08 (2)",
+        "### Experiment Readout 2026-12-08",
+    ]
+    assert [line for line in ndiff(written.splitlines(), text.splitlines()) if line[0] in "-?"] == []
+    document.write_text(text.replace("Readout 2026-12-09\n", "Readout 2026-12-09\n\nA good day.\n"), "utf-8")
+    assert log_result(folder, more[1]).logged == "is there already"
+    planned(folder, "sprint.name=25", "alerts=[{metric: latency_p95, for: 9m}]")
+    merged = document.read_text("utf-8")
+    assert "**Sprint:** 25" in merged
+    assert [merged.count(each) for each in ("Experiment Readout", "A good day.", "no more pods")] == [3, 1, 1]
+    assert markdown_lint(document) == ""
+    assert devops_tasks("check", folder).code == 0
+    assert "1 of 9 tasks" in devops_tasks("status", folder).out
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        (
+            "# A\n\n## Log\n\n*How*\n\n### Old\n\n- x\n",
+            "# A\n\n## Log\n\n*How*\n\n### New\n\n- one\n\n### Old\n\n- x\n",
+        ),
+        ("# A\n\n## Log\nby hand", "# A\n\n## Log\nby hand\n\n### New\n\n- one\n"),
+        ("# A\r\n\r\n## Log\r\n\r\nb\r\n", "# A\r\n\r\n## Log\r\n\r\nb\r\n\r\n### New\r\n\r\n- one\r\n"),
+        ("# A\n\n```md\n## Log\n```\n", "# A\n\n```md\n## Log\n```\n\n## Log\n\n### New\n\n- one\n"),
+        ("", "## Log\n\n### New\n\n- one\n"),
+    ],
+    ids=["before older ones", "no line end", "line ends of Windows", "no such section", "an empty page"],
+)
+def test_an_entry_comes_first_in_its_section(page: str, expected: str) -> None:
+    assert with_entry(page, "Log", "New", ["- one"]) == expected
+    assert with_entry(expected, "Log", "New", ["- one"]) == expected
+
+
+def test_a_document_that_is_gone_is_not_made_up(bundle: Path, tmp_path: Path) -> None:
+    copytree(bundle, tmp_path / "copy")
+    (tmp_path / "copy/tasks.md").unlink()
+    with pytest.raises(UserError, match="is not there"):
+        log_result(tmp_path / "copy", result(tmp_path / "copy"))
+
+
 # The verdict
 
 
@@ -118,6 +324,7 @@ def test_a_metric_that_shall_fall_is_judged_the_other_way_round(tmp_path: Path) 
 
 def test_a_result_is_told_with_all_that_it_rests_on(bundle: Path) -> None:
     assert readout(bundle, "4000/400", "3900/470").out.splitlines()[:8] == [
+        "date       2026-12-08, planned for 2026-12-08 or later",
         "control    4000 users, 400 successes: 10%",
         "treatment  3900 users, 470 successes: 12.05%",
         "effect     +2.05 percentage points, with 95% confidence from +0.67 to +3.44",
@@ -125,12 +332,11 @@ def test_a_result_is_told_with_all_that_it_rests_on(bundle: Path) -> None:
         "target     +2 percentage points",
         "split      as planned (sample ratio, p 0.2606)",
         "plan       3841 in control, 3841 in treatment",
-        "date       2026-12-08 or later",
     ]
     assert told(readout(bundle, "3800/400", "3900/470"), "plan").endswith("more than there are")
     assert (
-        told(readout(bundle, "4000/400", "4000/470"), "guardrail")
-        == "not read here: Unsubscribes from the weekly mail do not rise"
+        "guardrail  Unsubscribes from the weekly mail do not rise: not counted here"
+        in readout(bundle, "4000/400", "4000/470").out.splitlines()
     )
 
 
@@ -177,7 +383,7 @@ def test_nobody_reads_a_result_before_its_date(bundle: Path, options: tuple[str,
 def test_without_a_plan_the_only_look_is_the_first(tmp_path: Path) -> None:
     assert devops_tasks("generate", ROOT / "examples/minimal.yaml", "-o", tmp_path).code == 0
     done = readout(tmp_path, "4000/400", "4000/470")
-    assert told(done, "date") == "none was planned: the numbers hold if this is the only look"
+    assert told(done, "date") == "2026-12-08; none was planned: the numbers hold if this is the only look"
     assert told(done, "target") == "+2 percentage points"
 
 

@@ -6,7 +6,7 @@ control. The shares are compared with the variance pooled under the null hypothe
 """
 
 from functools import lru_cache
-from math import ceil, erfc, exp, inf, pi, sqrt
+from math import ceil, erfc, exp, inf, log, pi, sqrt
 from typing import NamedTuple
 
 _HALF_STEPS = 60
@@ -132,3 +132,18 @@ def detectable_share(control: float, effect: Proportions, trial: Trial) -> float
         enough = power_at(control, Proportions(start, middle), trial) >= trial.power
         near, far = (near, middle) if enough else (middle, far)
     return far
+
+
+def always_wider(significance: float) -> float:
+    """Give how many times as wide as the interval of one look that of every look is, at the planned size."""
+    ripe = ripeness(significance)
+    return sqrt((1 + 1 / ripe) * log((ripe + 1) / significance**2)) / z_score(1 - significance / 2)
+
+
+@lru_cache(maxsize=64)
+def ripeness(significance: float) -> float:
+    """Give the n rho^2 that makes the interval narrowest at n, where its derivative is 0: x = log((x + 1)/alpha^2)."""
+    ripe = 1.0
+    for _ in range(_HALF_STEPS):
+        ripe = log((ripe + 1) / significance**2)
+    return ripe

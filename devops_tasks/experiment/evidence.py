@@ -3,10 +3,12 @@
 The differences are treatment less control. Only ``readout`` loads this.
 """
 
-from math import erfc, sqrt
+from math import erfc, exp, log, sqrt
 from typing import NamedTuple
 
-from devops_tasks.experiment.design import z_score
+from devops_tasks.experiment.design import ripeness, z_score
+
+_LEAST_EVENTS, _LEAST_UNITS = 10, 30
 
 
 class Share(NamedTuple):
@@ -20,6 +22,16 @@ class Share(NamedTuple):
         """The share of successes."""
         return self.successes / self.units
 
+    @property
+    def variance(self) -> float:
+        """How far the share is from the true one, squared."""
+        return self.level * (1 - self.level) / self.units
+
+    @property
+    def few(self) -> bool:
+        """Whether there are too few of either kind for the normal distribution."""
+        return min(self.successes, self.units - self.successes) < _LEAST_EVENTS
+
 
 class Mean(NamedTuple):
     """The units of an arm, their mean, and the standard deviation of one."""
@@ -27,6 +39,16 @@ class Mean(NamedTuple):
     units: int
     level: float
     deviation: float
+
+    @property
+    def variance(self) -> float:
+        """How far the mean is from the true one, squared."""
+        return self.deviation**2 / self.units
+
+    @property
+    def few(self) -> bool:
+        """Whether there are too few units for the normal distribution."""
+        return self.units < _LEAST_UNITS
 
 
 Arm = Share | Mean
@@ -53,8 +75,8 @@ def compare_shares(control: Share, treatment: Share, significance: float) -> Eff
     (low, high), (least, most) = (_wilson(each, z_score(1 - significance / 2)) for each in (treatment, control))
     return Effect(
         difference,
-        difference - sqrt((treatment.level - low) ** 2 + (most - control.level) ** 2),
-        difference + sqrt((high - treatment.level) ** 2 + (control.level - least) ** 2),
+        max(difference - sqrt((treatment.level - low) ** 2 + (most - control.level) ** 2), -1.0),
+        min(difference + sqrt((high - treatment.level) ** 2 + (control.level - least) ** 2), 1.0),
         _two_sided(difference, error),
     )
 
@@ -69,9 +91,26 @@ def _wilson(arm: Share, score: float) -> tuple[float, float]:
 def compare_means(control: Mean, treatment: Mean, significance: float) -> Effect:
     """Compare two means whose deviations may differ (Welch), by the normal distribution: for some 30 units or more."""
     difference = treatment.level - control.level
-    error = sqrt(control.deviation**2 / control.units + treatment.deviation**2 / treatment.units)
+    error = sqrt(control.variance + treatment.variance)
     reach = z_score(1 - significance / 2) * error
     return Effect(difference, difference - reach, difference + reach, _two_sided(difference, error))
+
+
+def compare_always(control: Arm, treatment: Arm, significance: float, planned: int) -> Effect:
+    """Compare two arms of one form so that every look holds, however many there are: an asymptotic confidence sequence.
+
+    The interval is narrowest about the planned number of units, of both arms together. Source: I. Waudby-Smith,
+    D. Arbour, R. Sinha, E. H. Kennedy and A. Ramdas, *Time-uniform central limit theory and asymptotic confidence
+    sequences* (2021; The Annals of Statistics 52, 2024), theorem 2.2, for the difference of two means. With the error
+    E of that difference and x = n rho^2 it reaches E sqrt((x + 1)/x log((x + 1)/alpha^2)); the p value is the least
+    alpha whose interval leaves out no change.
+    """
+    difference = treatment.level - control.level
+    square = control.variance + treatment.variance
+    ripe = (control.units + treatment.units) / planned * ripeness(significance)
+    reach = sqrt(square * (1 + 1 / ripe) * log((ripe + 1) / significance**2))
+    chance = sqrt((ripe + 1) * exp(-(difference**2) / square * ripe / (ripe + 1))) if square else float(not difference)
+    return Effect(difference, difference - reach, difference + reach, min(chance, 1.0))
 
 
 def _two_sided(difference: float, error: float) -> float:
