@@ -35,6 +35,8 @@ CODES: dict[str, Code] = {
         Code("second-document", "YAML", "A line `---` begins another document.", "Keep one document in a file."),
         Code("duplicate-key", "YAML", "A key is twice in one group.", "Keep one of them."),
         Code("empty-item", "YAML", "An item of a list has no value.", "Write the value, or remove the `-`."),
+        Code("empty-list", "YAML", "A list has nothing behind its key, which may mean none or what it is by default.",
+             "Write its items, or `none`; `null` or no key at all is the default."),
         Code("tag", "YAML", "A tag, such as `!secret` or `!!python/object`.", "Remove it; a spec holds plain text."),
         Code("unknown-alias", "YAML", "An alias `*name` comes without an anchor `&name` before it.",
              "Quote it if it is text; otherwise correct the name."),

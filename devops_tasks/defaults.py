@@ -89,9 +89,11 @@ def _named(root: dict[str, Tree], suffix: str) -> str:
     return f"{root['feature']['slug'][: 39 - len(suffix)].rstrip('-')}-{suffix}"
 
 
-def _needs(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
-    groups = ("databases", "caches", "queues", "external_services")
-    return [item["name"] for group in groups for item in root[group]]
+def _needs(root: dict[str, Tree], item: dict[str, Tree]) -> Tree:
+    """Give a service everything; a front end that has an api beside it leaves messages to that one."""
+    fronted = item["kind"] == "web" and any(service["kind"] == "api" for service in root["services"])
+    groups = ("databases", "caches", *(() if fronted else ("queues",)), "external_services")
+    return [store["name"] for group in groups for store in root[group]]
 
 
 def _secrets(root: dict[str, Tree], item: dict[str, Tree]) -> Tree:
@@ -233,7 +235,7 @@ def _operations(root: dict[str, Tree], _item: dict[str, Tree]) -> Tree:
     serves = any(service["kind"] != "worker" for service in root["services"])
     proven = all(database["hosting"] == "in-cluster" for database in root["databases"])
     rows = (
-        (True, "Deploy new version", "As needed", "fully automated"),
+        (True, "Deploy new version", "As needed", "semi-automated"),
         (
             True,
             "Scale application",
@@ -293,7 +295,8 @@ DERIVED: tuple[Derived, ...] = (
             _requests),
     Derived("services[].migrate_within", "30m where there is a migration",
             lambda _, item: "30m" if "migrate" in item else None),
-    Derived("services[].needs", "all databases, caches, queues and external services", _needs),
+    Derived("services[].needs", "all databases, caches, queues and external services; no queue for a web front end "
+            "beside an api", _needs),
     Derived("services[].secrets", "one <name>-url for each needed database and cache", _secrets),
     Derived("services[].latency_buckets", f"{', '.join(CONVENTIONS['prometheus'].buckets)} "
             "(750ms and 7.5s as well for otel), every latency threshold in use and one above", _buckets),

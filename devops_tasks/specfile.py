@@ -13,7 +13,7 @@ import yaml
 
 from devops_tasks.defaults import complete
 from devops_tasks.errors import Fault, KeyPath, Problem, UserError, key_text
-from devops_tasks.fields import UNREAD, Builder, Kind, Nested, Tree, prune, shape_at, value_at
+from devops_tasks.fields import UNREAD, Builder, Kind, Listing, Nested, Tree, prune, shape_at, value_at
 from devops_tasks.reading import read_regular
 from devops_tasks.rules import check_spec
 from devops_tasks.spec import SPEC, Policy, Spec
@@ -299,9 +299,19 @@ class _Parser:
             if twice:
                 self._problem(event, "the key is there twice", "keep one of them", "duplicate-key", inner)
             self.places.setdefault(inner, self._place(event))
-            value = self._node(next(events), events, inner)
+            value = self._value(event, events, inner)
             group[name] = UNREAD if twice else value
         return group if readable else UNREAD
+
+    def _value(self, name: Event, events: Iterator[Any], path: KeyPath) -> Tree:
+        """Read what is behind a key; nothing at all behind a list's could as well mean none as its default."""
+        event = next(events)
+        value = self._node(event, events, path)
+        nothing = value is None and isinstance(event, yaml.ScalarEvent) and event.value == ""
+        if nothing and isinstance(shape_at(SPEC, path), Listing):
+            mend = "write its items or none; null or no key at all is the default"
+            self._problem(name, "a list with nothing behind its key", mend, "empty-list", path)
+        return value
 
 
 def _count(tree: Tree) -> int:

@@ -73,6 +73,8 @@ services:
     needs: []
     secrets: []
     host: shop.example.com
+    user: 101
+    staging: {replicas: 1}
     writable: [/tmp, /var/cache/nginx]
     production: {autoscaling: none}
   - name: indexer

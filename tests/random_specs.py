@@ -333,7 +333,7 @@ def _service(draft: Draft, number: int, needed: list[str]) -> Keys:
         **often(0.5, {"requests_per_second": values.integer(101, 9999)}),
         **often(0.4, {"config": {values.word().upper(): values.word()}}),
         **often(0.3, {"secrets": shape.choice([[], [values.word(), values.word()]])}),
-        **often(0.5, {"user": values.integer(2000, 60000), "writable": [values.path(), values.path()]}),
+        **often(0.5, {"user": values.integer(10001, 60000), "writable": [values.path(), values.path()]}),
         **often(0.6, {"staging": _size(draft)}),
         **often(0.7, {"production": {**_size(draft), **_scaling(draft)}}),
         **often(0.3, {"needs": [name for name in needed if shape.random() < 0.5]}),

@@ -32,6 +32,7 @@ from tests.tools import ROOT, powerless
 TOP = ", ".join(Spec.fields)
 SAYS_ITSELF = {"invalid-value", "invalid-key", "usage", "wrong-type"}
 """What is expected stands in such a message itself; a mend is added where there is more to say."""
+NOTHING_BEHIND = "a list with nothing behind its key (write its items or none; null or no key at all is the default)"
 
 
 def everything(folder: Path) -> dict[str, object]:
@@ -225,6 +226,13 @@ TEXTS: dict[str, tuple[str, Errors]] = {
     "an empty item": (
         f"{MINIMAL}done:\n  -\n  - All dashboards\n",
         [("empty-item", "12:4: done[0]: an empty item (write a value or remove the '-')")],
+    ),
+    "lists with nothing behind their keys": (
+        f"{MINIMAL}databases:\n#  - name: a-db\nservices: [{{name: a, needs: , secrets: null}}]\ncaches: ~\n",
+        [
+            ("empty-list", f"11:1: databases: {NOTHING_BEHIND}"),
+            ("empty-list", f"13:22: services[0].needs: {NOTHING_BEHIND}"),
+        ],
     ),
     "a group that is there twice": (
         f"{MINIMAL}delivery: {{pause: 5m}}\ncost: {{}}\ndelivery: {{pause: soon}}\n",

@@ -13,6 +13,8 @@ from devops_tasks.specfile import Source, load_spec, parse_spec
 from devops_tasks.units import Duration
 from tests.test_specfile import MINIMAL
 
+BESIDE = "caches: none\nqueues: [{name: q}]\nexternal_services: [{name: partner}]\nservices: [{name: a, kind: web}, "
+
 
 def tree_of(more: str = "", name: str = "Saved Reports") -> dict[str, Tree]:
     return complete(parse_spec(MINIMAL.replace("Saved Reports", name) + more, "s.yaml").tree)
@@ -70,6 +72,9 @@ def test_a_slug_that_is_made_is_valid_or_nothing_at_all(name: str) -> None:
         ("caches: none\ndatabases: []", "services.0.needs", []),
         ("services: [{name: a, needs: [saved-reports-db]}]", "services.0.secrets", ["saved-reports-db-url"]),
         ("queues: [{name: q}]\ncaches: none", "services.0.needs", ["saved-reports-db", "q"]),
+        (f"{BESIDE}{{name: b}}]", "services.0.needs", ["saved-reports-db", "partner"]),
+        (f"{BESIDE}{{name: b}}]", "services.1.needs", ["saved-reports-db", "q", "partner"]),
+        (f"{BESIDE}{{name: b, kind: worker}}]", "services.0.needs", ["saved-reports-db", "q", "partner"]),
         ("queues: [{name: q}]\ncaches: none", "services.0.secrets", ["saved-reports-db-url"]),
         ("platform: {secret_store: {name: vault}}", "platform.secret_store.path", "saved-reports"),
         ("", "platform.secret_store", "nothing"),

@@ -258,7 +258,7 @@ MERGED: dict[str, tuple[str, str, tuple[str | int, ...], Tree]] = {
     ),
     "a key without a value": (CLOUD, "platform: {cloud: null}\n", ("platform", "cloud"), "aws"),
     "a group without a value": (CLOUD, "platform:\n", ("platform", "cloud"), "aws"),
-    "a list without a value": (SERVICES, "services:\n", ("services", 0, "port"), "3000"),
+    "a list without a value": (SERVICES, "services: null\n", ("services", 0, "port"), "3000"),
     "a value over one that was taken out": ("platform:\n", CLOUD, ("platform", "cloud"), "none"),
 }
 

@@ -29,7 +29,7 @@ services:
     writable: [/tmp, /var/cache/app]
     staging: {{cpu: 250m, memory: 300Mi}}
   - {{name: shop-web, kind: web, needs: []}}
-  - {{name: indexer, kind: worker, migrate: [index, up], needs: [saved-reports-db]}}
+  - {{name: indexer, kind: worker, user: 999, migrate: [index, up], needs: [saved-reports-db]}}
 """
 WORKER = f"""{MINIMAL}
 services: [{{name: indexer, kind: worker, migrate: [index, up]}}]

@@ -69,6 +69,56 @@ def test_no_page_speaks_of_what_the_spec_does_not_have() -> None:
     assert not any(word in text for text in found.values() for word in ("httproute", "green", "disaster-recovery"))
 
 
+BARE = f"{MINIMAL}databases: []\ncaches: []\n"
+STORES = re.compile(r"(?i)databas|cache|queue|secret|postgres|pg_|redis|kafka|sql")
+DATA = f"""{MINIMAL}
+services: [{{name: api}}, {{name: front, kind: web, needs: []}}, {{name: indexer, kind: worker, needs: [orders]}}]
+databases: [{{name: main-db, hosting: in-cluster, backup: {{to: s3://saved/main}}}}]
+queues: [{{name: orders}}]
+external_services: [{{name: payments, host: payments.example.com}}]
+"""
+
+
+@pytest.mark.parametrize("more", ["", "services: [{name: indexer, kind: worker}]\n"], ids=["an api", "a worker"])
+def test_no_runbook_speaks_of_stores_or_secrets_where_there_are_none(more: str) -> None:
+    files = bundle(BARE + more)
+    read = [path for path in files if path.startswith("runbooks/")]
+    assert len(read) > 10
+    assert [(path, line) for path in read for line in files[path].splitlines() if STORES.search(line)] == []
+    assert "For each service one alert says so" in files["monitoring/README.md"]
+
+
+def test_a_runbook_names_what_its_own_service_waits_for() -> None:
+    files = bundle(DATA)
+
+    def mends(name: str) -> str:
+        return files[f"runbooks/alerts/{name}.md"].split("## How to mend")[1]
+
+    calls = "Look at main-db, saved-reports-cache, orders, payments first."
+    assert calls in mends("ApiErrorRatioHigh")
+    assert f"something that it calls is slow. {calls}" in mends("ApiLatencyP95High")
+    assert "since a change of its configuration or of a secret:" in mends("ApiErrorRatioHigh")
+    assert "(../operations/database-maintenance.md)" in mends("ApiLatencyP95High")
+    assert "Look at orders first." in mends("IndexerFailureRatioHigh")
+    for name in ("FrontErrorRatioHigh", "FrontLatencyP95High", "FrontMetricsMissing"):
+        assert not STORES.search(mends(name)), name
+    assert "Its log says what it waits for." in mends("FrontLatencyP95High")
+
+
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("FrontMetricsMissing", ["A series of the application", "container_...", "kube_..."]),
+        ("IndexerMetricsMissing", ["A series of the application", "container_...", "kube_...", "kafka_..."]),
+        ("MainDbMetricsMissing", ["kube_...", "pg_..."]),
+    ],
+)
+def test_the_page_of_missing_series_asks_those_who_show_them_and_nobody_else(name: str, named: list[str]) -> None:
+    page = bundle(DATA)[f"runbooks/alerts/{name}.md"].replace("\\_", "_")
+    mends = page.split("## How to mend")[1].split("## When")[0]
+    assert [line.removeprefix("- ").partition(":")[0] for line in mends.splitlines() if line.startswith("- ")] == named
+
+
 @pytest.mark.real
 @pytest.mark.parametrize("text", BUNDLES.values(), ids=BUNDLES.keys())
 def test_every_command_is_clean_shell(text: str, tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ prints as *to be decided*. This page is generated from the same fields that the 
 - Each value is the text that stands in the file, and its key says what that means: an unquoted `1.30`, `007` or `on` is
   that very text where text is meant. `--set key=value` works alike. What YAML itself gives a meaning must be quoted:
   `"@dana"`, `"#channel"`, `"Reports: saved"`.
-- A key without a value, or with `null`, counts as not given.
+- A key without a value, or with `null`, counts as not given. Only a list says which of the two is meant: nothing behind
+  its key is an error, `null` is its default, and `none` or `[]` is a list of nothing.
 - An unknown key, a key twice and a value that is not built yet are errors. All errors are told at once, as
   `file:line:column: key: what (how to mend it)`, and so is what must hold between keys, as far as they can be read.
   Each has a code in [the list of errors](input-errors.md).

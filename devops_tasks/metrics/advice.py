@@ -99,7 +99,7 @@ ADVICE: dict[str, Advice] = {
         (
             Check("One slow pod: delete it, its %maker makes another."),
             Check("All pods, CPU near 100%%: scale out."),
-            Check("All pods, CPU idle: something that it calls is slow. Look at its databases and caches first."),
+            Check("All pods, CPU idle: something that it calls is slow. %waits"),
         ),
         _ANY_RELEASE,
         (_FEW, "A batch job that asks slow questions counts like a user."),
@@ -125,9 +125,9 @@ ADVICE: dict[str, Advice] = {
             _RELEASES,
         ),
         (
-            Check("503 or 504 on all pods: what it needs does not answer. Look at its databases, caches and partners."),
+            Check("503 or 504 on all pods: what it needs does not answer. %waits"),
             Check("One pod fails: delete it, its %maker makes another."),
-            Check("500 since a change of configuration or of a secret: put the old one back."),
+            Check("500 since a change of %settings: put the old one back."),
         ),
         _ANY_RELEASE,
         (_FEW, "Statuses below 500 do not count: a client's mistake is no outage."),
@@ -181,7 +181,7 @@ ADVICE: dict[str, Advice] = {
         (
             Check("It grows and the pods are busy: scale out, as far as there are partitions."),
             Check("One partition: its message cannot be digested. Find it in the log and set it aside."),
-            Check("All partitions, idle pods: what the worker calls does not answer."),
+            Check("All partitions, idle pods: what the worker calls does not answer. %waits"),
         ),
         "When it began with a release of %service: the old version reads on where the new one stopped.",
         ("After a pause of the worker the lag is only work that waits. See whether it shrinks.",),
@@ -202,7 +202,8 @@ ADVICE: dict[str, Advice] = {
             _RELEASES,
         ),
         (
-            Check("Every job fails: what the worker calls does not answer, or a secret has changed."),
+            Check("Every job fails since a change of %settings: put the old one back."),
+            Check("Every job fails, and nothing was changed: what the worker calls does not answer. %waits"),
             Check("Some jobs fail: find what they have in common in the log, and set those messages aside."),
             Check("One pod fails: delete it, its %maker makes another."),
         ),
@@ -267,7 +268,7 @@ ADVICE: dict[str, Advice] = {
             Check("It follows the load: scale out, or give each pod more."),
         ),
         "When it grows since a release and did not before.",
-        ("A cache inside the process that is meant to fill its memory looks the same.",),
+        ("A process that keeps results, and is meant to fill its memory with them, looks the same.",),
         ("scale-application",),
     ),
     "db_connections": Advice(
@@ -412,16 +413,17 @@ SERIES = Advice(
         Check("Which are missing?", "promql", 'ALERTS{alertname="%alert"}'),
         Check("Which targets are down?", "promql", "up == 0"),
     ),
-    (
-        Check(
-            "A series of the application: see its metrics page. A counter must begin at 0, not with its first event."
-        ),
-        Check("container_... or kube_...: cAdvisor or kube-state-metrics is not scraped."),
-        Check("pg_... or kafka_...: the exporter is gone, or lacks the labels of monitoring/README.md."),
-    ),
+    (Check("A series of the application: see its metrics page. A counter must begin at 0, not with its first event."),),
     "Only where a release has lost the metric, and somebody must watch it now.",
     ("A service that is new and has had no request yet has no counter.",),
 )
+EXPORTED = {
+    "container_": Check("container_...: cAdvisor, which is part of every kubelet, is not scraped."),
+    "kube_": Check("kube_...: kube-state-metrics is not scraped."),
+    "pg_": Check("pg_...: postgres-exporter is gone, or lacks the labels of monitoring/README.md."),
+    "kafka_": Check("kafka_...: kafka-exporter is gone, or lacks the labels of monitoring/README.md."),
+}
+"""What to do about a missing series that no application shows, by the beginning of its name."""
 WATCHDOG = Advice(
     "Nothing is wrong: this alert always fires, so that its silence shows when alerts no longer arrive.",
     "None while it fires. When it stops, no other alert arrives either.",

@@ -7,6 +7,7 @@ from devops_tasks.metrics.advice import (
     ADVICE,
     CPU_BY_HAND,
     CUSTOM,
+    EXPORTED,
     FEATURE,
     ROLLBACK,
     SERIES,
@@ -72,7 +73,7 @@ def plan_page(
         "rollback": fill(ROLLBACK if alert["guardrail"] else advice.rollback, words),
         "undone": subject.name if subject.kind == "worker" and served else None,
         "mistaken": [fill(text, words) for text in advice.mistaken],
-        "operations": list(advice.operations),
+        "operations": _operations(advice, subject),
         "namespace": spec.platform.namespaces.production,
         "on_call": spec.contacts.on_call,
         "channel": spec.contacts.channel,
@@ -86,7 +87,7 @@ def _watched(spec: Spec, subject: Subject) -> str:
 
 
 def _advice(alert: AlertPlan, subject: Subject) -> Advice:
-    special = {"targets": TARGETS, "series": SERIES, "watchdog": WATCHDOG}
+    special = {"targets": TARGETS, "series": _series(alert), "watchdog": WATCHDOG}
     if alert["kind"] in special:
         return special[alert["kind"]]
     if alert["kind"] == "objective":
@@ -94,6 +95,19 @@ def _advice(alert: AlertPlan, subject: Subject) -> Advice:
     if alert["metric"] == "cpu_utilization" and not subject.scaled:
         return CPU_BY_HAND
     return ADVICE.get(alert["metric"]) or (FEATURE if subject.kind == "feature" else CUSTOM)
+
+
+def _operations(advice: Advice, subject: Subject) -> list[str]:
+    """Leave out the page on databases where the subject neither is one nor needs one."""
+    stored = subject.stores or subject.kind == "database"
+    return [name for name in advice.operations if stored or name != "database-maintenance"]
+
+
+def _series(alert: AlertPlan) -> Advice:
+    """Name those exporters only whose series this alert misses; all others are the application's."""
+    counts = {prefix: alert["expr"].count(f"absent({prefix}") for prefix in EXPORTED}
+    own = SERIES.mends if sum(counts.values()) < alert["expr"].count("absent(") else ()
+    return SERIES._replace(mends=(*own, *(EXPORTED[prefix] for prefix, found in counts.items() if found)))
 
 
 def _queue(subject: Subject) -> dict[str, str]:

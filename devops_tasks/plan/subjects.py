@@ -86,12 +86,22 @@ def _service(spec: Spec, service: Service) -> Subject:
         **_selectors(spec, service),
         **_series(spec, service, rolling=rolling),
         **_asked(service),
+        **_needed(service),
     }
     measured = service.metrics.convention != "none"
     stores = any(database.name in service.needs for database in spec.databases)
     read = queues if service.kind == "worker" else ()
     scaled = service.production.autoscaling is not None
     return Subject(service.name, service.kind, words, measured, read, stores, scaled, rolling)
+
+
+def _needed(service: Service) -> dict[str, str]:
+    """Say where to look when a service waits for what it calls, and what of its own may have been changed."""
+    needs = ", ".join(dict.fromkeys(service.needs))
+    return {
+        "waits": f"Look at {needs} first." if needs else "Its log says what it waits for.",
+        "settings": "its configuration or of a secret" if service.secrets else "its configuration",
+    }
 
 
 def _selectors(spec: Spec, service: Service) -> dict[str, str]:

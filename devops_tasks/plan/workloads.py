@@ -25,6 +25,8 @@ GRACE_SECONDS = 60
 _WRITABLE_MEBIBYTES = 256
 _LOG_MEBIBYTES = 256
 _LOW_PORTS = 1024
+_LOW_USERS = 10_000
+"""Up to here checkov and kube-score take a user for one that the machine may have as well."""
 """Below this, Linux lets only root listen unless the pod says otherwise."""
 _SLEEP_ACTION_SINCE = 30
 """The minor version since which ``preStop.sleep`` is on by default; before it, the image must have ``sleep``."""
@@ -146,6 +148,7 @@ class PlannedService(TypedDict):
     port: int
     ports: list[Port]
     low_ports: bool
+    low_user: bool
     port_name: str
     host: str | None
     host_literal: str
@@ -293,6 +296,7 @@ def plan_service(spec: Spec, service: Service) -> PlannedService:
         "image_parts": _image(service.image or undecided.image(service.name)),
         "port": service.port,
         "ports": ports,
+        "low_user": service.user <= _LOW_USERS,
         "low_ports": any(port["port"] < _LOW_PORTS for port in ports),
         "port_name": ports[0]["name"],
         "host": service.host,
