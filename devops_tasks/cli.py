@@ -17,6 +17,7 @@ import typer
 from devops_tasks.errors import ConflictError, Problem, UserError, shown
 
 if TYPE_CHECKING:
+    from devops_tasks.fields import Nested
     from devops_tasks.importer import Imported
     from devops_tasks.progress import Style
     from devops_tasks.render import Renderer
@@ -270,11 +271,11 @@ def _carry_out(decision: "Decision", today: str, *, trust: bool) -> int:
     if decision.what not in {"write", "spec"}:
         return _take_leave(decision)
     from devops_tasks.bootstrap import load_answers, write_spec
-    from devops_tasks.generate import layer_packs, pack_folders, plan_folder, write_folder
+    from devops_tasks.generate import layer_packs, plan_folder, write_folder
 
     renderer = _renderer()
     if decision.what == "write":  # before the spec is there: the answers are kept until the packs are trusted
-        renderer = layer_packs(renderer, pack_folders(load_answers(decision.file, decision.answers)), trust=trust)
+        renderer = layer_packs(renderer, load_answers(decision.file, decision.answers), trust=trust)
     action, loaded = write_spec(decision.file, decision.base, decision.answers)
     print(shown(f"{action:9} {decision.file}"))
     decision.forget()
@@ -361,6 +362,7 @@ def explain(
     spec: Annotated[Path, typer.Argument(metavar="SPEC", parser=_file, help="The spec.")],
     key: Annotated[str, typer.Argument(metavar="[KEY]", help="A key, such as platform or services[].port.")] = "",
     assignments: Assignments = None,
+    packs: Packs = None,
     as_json: Json = False,
 ) -> None:
     """Print the complete spec, and where each value comes from.
@@ -369,25 +371,45 @@ def explain(
     decided it yet.
     """
     from devops_tasks.explain import explain, origin_lines, origins_json
-    from devops_tasks.generate import with_defaults
+    from devops_tasks.generate import pack_folders, with_defaults, with_packs
     from devops_tasks.specfile import load_spec, override, read_spec
 
     with _in_json({"values": []} if as_json else None):
-        loaded = load_spec(with_defaults(override(read_spec(spec), tuple(assignments or ()))))
+        source = with_defaults(override(read_spec(spec), tuple(assignments or ())))
+        loaded = load_spec(with_packs(source, pack_folders(source, packs or ())))
         origins = explain(loaded, key)
     if as_json:
         _print_json(origins_json(origins))
     else:
-        for line in origin_lines(origins):
+        for line in origin_lines(origins, loaded.source.shape):
             print(shown(line))
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    spec: Annotated[
+        Path | None,
+        typer.Argument(metavar="[SPEC]", parser=_file, help="A spec; the fields of its template packs are in it."),
+    ] = None,
+    packs: Packs = None,
+    defaults: Annotated[
+        bool, typer.Option("--defaults", help="Print that of a file of defaults, which need not have any key.")
+    ] = False,
+) -> None:
     """Print the JSON Schema of a spec, for editors."""
-    from devops_tasks.schema import spec_schema
+    from devops_tasks.schema import defaults_schema, spec_schema
 
-    print(json.dumps(spec_schema(), indent=2, ensure_ascii=False))
+    make = defaults_schema if defaults else spec_schema
+    made = make(*_shapes(spec, packs or []))
+    print(json.dumps(made, indent=2, ensure_ascii=False))
+
+
+def _shapes(spec: Path | None, packs: list[Path]) -> "Iterator[Nested[Any]]":
+    """Find out what a spec may say where template packs add to it; else nothing that reads a spec is loaded."""
+    if spec or packs:
+        from devops_tasks.generate import shape_of
+
+        yield shape_of(spec, packs)
 
 
 @app.command()
@@ -568,6 +590,9 @@ def _style() -> "Style":
 templates = typer.Typer(help="See the templates, and write a template pack.", no_args_is_help=True)
 app.add_typer(templates, name="templates")
 Pack = Annotated[Path, typer.Argument(metavar="DIR", parser=_folder, help="The pack's folder.")]
+Lower = Annotated[
+    list[Path] | None, typer.Option("--pack", metavar="DIR", parser=_folder, help="A pack below it; repeatable.")
+]
 
 
 @templates.command("list")
@@ -600,20 +625,21 @@ def eject_templates(
 
 
 @templates.command("check")
-def check_templates(folder: Pack) -> None:
+def check_templates(folder: Pack, lower: Lower = None) -> None:
     """Find what is wrong with a pack without rendering it.
 
-    Variables that there are not, arithmetic, values printed without the filter of their language, paths. Exit code 1
-    with a finding.
+    Variables and templates that there are not, arithmetic, values printed without the filter of their language, paths.
+    Exit code 1 with a finding.
     """
     from devops_tasks.packs.golden import check_pack
 
-    raise typer.Exit(_found(check_pack(_renderer(), folder)))
+    raise typer.Exit(_found(check_pack(_renderer(), folder, lower or ())))
 
 
 @templates.command("test")
 def try_templates(
     folder: Pack,
+    lower: Lower = None,
     update: Annotated[bool, typer.Option("--update", help="Write down what is made as what is expected.")] = False,
 ) -> None:
     """Render the specs in a pack's tests/ and compare what the pack adds and changes with expected/.
@@ -622,7 +648,7 @@ def try_templates(
     """
     from devops_tasks.packs.golden import try_pack
 
-    raise typer.Exit(_found(try_pack(_renderer(), folder, update=update)))
+    raise typer.Exit(_found(try_pack(_renderer(), folder, lower or (), update=update)))
 
 
 def _found(problems: list[Problem]) -> int:

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from devops_tasks import units
-from devops_tasks.fields import MISSING, UNREAD, Listing, Nested, Tree, UnreadError, fill, parse_boolean
+from devops_tasks.fields import MISSING, UNREAD, Listing, Nested, Shape, Tree, UnreadError, fill, parse_boolean
 from devops_tasks.metrics.conventions import CONVENTIONS, Convention
 from devops_tasks.spec import SPEC
 
@@ -344,9 +344,9 @@ DERIVED: tuple[Derived, ...] = (
 )  # fmt: skip
 
 
-def complete(tree: Tree) -> dict[str, Tree]:
+def complete(tree: Tree, shape: Shape = SPEC) -> dict[str, Tree]:
     """Fill in every default of a tree whose written keys are valid; the tree that is given stays as it is."""
-    root: dict[str, Tree] = fill(SPEC, tree)
+    root: dict[str, Tree] = fill(shape, tree)
     derive(root)
     return root
 

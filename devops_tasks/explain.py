@@ -59,12 +59,12 @@ def explain(loaded: Loaded, key: str = "") -> list[Origin]:
 
     A key can be one of a list's item, such as ``services[0].port``, or of all of them, such as ``services[].port``.
     """
-    origins = list(_Origins(loaded).walk(SPEC, loaded.tree, ()))
+    origins = list(_Origins(loaded).walk(loaded.source.shape, loaded.tree, ()))
     found = [origin for origin in origins if _is_below(origin.key, key) or _is_below(_of_all(origin.key), key)]
     if found:
         return found
     path = parse_path(key.replace("[]", "[0]"))
-    if shape_at(SPEC, path) is None:
+    if shape_at(loaded.source.shape, path) is None:
         known = tuple(dict.fromkeys(_of_all(origin.key) for origin in origins))
         raise UserError(Problem(key, "there is no such key", nearest(_of_all(key), known), "unknown-key"))
     return [Origin(path, None, "not given")]
@@ -85,7 +85,8 @@ class _Origins:
         self.places = loaded.source.places
         self.where = loaded.source.where
         self.written = prune(loaded.source.tree)
-        self.filled = fill(SPEC, self.written)
+        self.shape = loaded.source.shape
+        self.filled = fill(self.shape, self.written)
 
     def walk(self, shape: Shape | None, tree: Tree, path: KeyPath) -> Iterator[Origin]:
         """Walk the values below a place; a list of plain values is one."""
@@ -132,7 +133,7 @@ class _Origins:
         row = _of_all(key_text(path))
         if row in _DOCS:
             return Origin(path, value, "computed", doc=_DOCS[row])
-        field = field_at(SPEC, path)
+        field = field_at(self.shape, path)
         if field and field.default == value:
             return Origin(path, value, "default")
         above = (path[:length] for length in range(len(path), 0, -1))
@@ -140,16 +141,16 @@ class _Origins:
         return Origin(path, value, "computed", doc=next((doc for doc in docs if doc), ""))
 
 
-def origin_lines(origins: list[Origin]) -> Iterator[str]:
+def origin_lines(origins: list[Origin], shape: Shape = SPEC) -> Iterator[str]:
     """Print each value in a line, as it would be written, with its origin as a remark."""
-    rows = [(f"{each.key}: {_shown(each)}".rstrip(), each.told) for each in origins]
+    rows = [(f"{each.key}: {_shown(each, shape)}".rstrip(), each.told) for each in origins]
     width = min(max((len(left) for left, _ in rows), default=0), _COLUMNS)
     for left, told in rows:
         yield f"{left:{width}}  # {told}"
 
 
-def _shown(origin: Origin) -> str:
-    return "" if origin.value is None else inline(shape_at(SPEC, origin.path), origin.value)
+def _shown(origin: Origin, shape: Shape) -> str:
+    return "" if origin.value is None else inline(shape_at(shape, origin.path), origin.value)
 
 
 def origins_json(origins: list[Origin]) -> dict[str, Any]:

@@ -85,10 +85,10 @@ class Listing(NamedTuple, Generic[T]):
 
 
 class Entries(NamedTuple, Generic[T]):
-    """A map from a kind of key to a kind of value."""
+    """A map from a kind of key to a shape of value."""
 
     key: Kind[str]
-    value: Kind[str]
+    value: "Shape"
 
 
 Shape = Kind[Any] | Nested[Any] | Listing[Any] | Entries[Any]
@@ -166,17 +166,26 @@ class Record:
     __hash__ = None  # type: ignore[assignment]
 
 
+def record_of(base: "type[Record]", fields: dict[str, Field]) -> "type[Record]":
+    """Make a record with other fields than its base has written down."""
+    record: Any = type(base.__name__, (base,), {"__doc__": base.__doc__})
+    record.fields = fields
+    return cast("type[Record]", record)
+
+
 def attribute(name: str) -> str:
     """Name the attribute of a key: ``for`` is a word of Python, so its attribute is ``for_``; so is ``class``.
 
-    So is ``key``, by which fields are declared.
+    So are ``key``, by which fields are declared, and ``fields``, which a record keeps them in.
     """
-    return f"{name}_" if name in {"for", "class", "key"} else name
+    return f"{name}_" if name in {"for", "class", "key", "fields"} else name
 
 
 def nearest(word: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
     """Say which known word a misspelt one is nearest to, as the mend of a problem."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    if not known:
+        return "no key is known there"
     return f"did you mean {close[0]}?" if close else f"known: {_few(tuple(known))}"
 
 
@@ -575,6 +584,6 @@ def one_or_more(item: Kind[T], *, most: int) -> Listing[tuple[T, ...]]:
     return Listing(item, distinct=True, most=most, alone=True)
 
 
-def entries(key: Kind[str], value: Kind[str]) -> Entries[dict[str, str]]:
+def entries(key: Kind[str], value: Kind[T] | Entries[T]) -> Entries[dict[str, T]]:
     """Use a map as the value of a key."""
     return Entries(key, value)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from devops_tasks import __version__
 from devops_tasks.checks import check_bundle
@@ -21,12 +21,14 @@ from devops_tasks.disk import (
     write_changes,
 )
 from devops_tasks.errors import ConflictError, Problem, UserError
+from devops_tasks.fields import Builder, Nested, value_at
 from devops_tasks.lock import Lock, digest
 from devops_tasks.merge import UNSETTLED, WRITES, Change, Past, Resolve, orphans_of, plan_changes
 from devops_tasks.plan import Plan, plan_bundle
 from devops_tasks.reading import nearest_above
 from devops_tasks.render import DOCUMENT, Files, Renderer
 from devops_tasks.runs import DEFAULTS, Options, Report, Taken, remember
+from devops_tasks.spec import Spec
 from devops_tasks.specfile import Loaded, Source, load_spec, override, read_spec
 
 _CITED = 60
@@ -43,7 +45,7 @@ class Bundle(NamedTuple):
     files: Files
     today: str
     orphans: Mapping[str, str] = {}
-    packs: tuple[dict[str, str], ...] = ()
+    packs: tuple[dict[str, Any], ...] = ()
 
 
 def render_bundle(renderer: Renderer, loaded: Loaded, today: str = "") -> Bundle:
@@ -194,41 +196,65 @@ def with_defaults(source: Source, at: Path | None = None) -> Source:
 def generate_each(renderer: Renderer, specs: Sequence[Path], options: Options) -> Iterator[Report | UserError]:
     """Make the bundle of each spec in turn; a bad spec fails alone, so its error is given and not raised."""
     taken: set[Path] = set()
-    layered: dict[tuple[Path, ...], Renderer] = {(): renderer}
+    layered: dict[tuple[tuple[str, str], ...], Renderer] = {(): renderer}
     for spec in specs:
         try:
-            loaded = load_spec(with_defaults(override(read_spec(spec), options.assignments)))
+            source = with_defaults(override(read_spec(spec), options.assignments))
+            folders = pack_folders(source, options.packs)
+            loaded = load_spec(with_packs(source, folders))
             folder = folder_of(loaded, options.output, several=len(specs) > 1)
             _refuse_taken(folder, spec, taken)
             taken.add(folder)
-            packs = pack_folders(loaded, options.packs)
+            packs = tuple((layer.pack.source, layer.pack.digest) for layer in loaded.source.packs)
             if packs not in layered:
-                layered[packs] = layer_packs(renderer, packs, trust=options.trust)
+                layered[packs] = layer_packs(renderer, loaded, trust=options.trust)
             report = _generate(layered[packs], loaded, folder, options)
         except UserError as error:
             yield error
         else:
-            used = layered[packs].packs
-            digests = {str(folder): pack["digest"] for folder, pack in zip(packs, used, strict=True)}
+            digests = {str(folder): digest for folder, (_, digest) in zip(folders, packs, strict=True)}
             remember(specs, options, report, Taken(loaded.source.layers, digests))
             yield report
 
 
-def pack_folders(loaded: Loaded, more: Sequence[Path] = ()) -> tuple[Path, ...]:
+def pack_folders(source: Source, more: Sequence[Path] = ()) -> tuple[Path, ...]:
     """Name the folders of a spec's packs, the lowest first, from the file that names them; ``more`` are above."""
-    source = loaded.source
+    named = value_at(source.tree, ("pack",))
+    names = Builder().build(Spec.fields["pack"].shape, named) if named else ()
     place = source.places.get(("pack",))
     written = place.where if place and place.where in source.layers else source.where
-    return (*(Path(written).parent / name for name in loaded.spec.pack or ()), *more)
+    return (*(Path(written).parent / name for name in names or () if name), *more)
 
 
-def layer_packs(renderer: Renderer, packs: Sequence[Path], *, trust: bool) -> Renderer:
-    """Put packs above the built-in templates; without one nothing of it is loaded."""
-    if not packs:
+def with_packs(source: Source, folders: Sequence[Path] | None = None) -> Source:
+    """Read the packs of a spec, whose fields it has from then on; what is wrong with one is told with all else.
+
+    ``folders`` are those of :func:`pack_folders`, where there are more.
+    """
+    folders = pack_folders(source) if folders is None else folders
+    if not folders:
+        return source
+    from devops_tasks.packs.manifest import read_packs
+
+    return read_packs(source, folders)
+
+
+def shape_of(spec: Path | None, more: Sequence[Path]) -> Nested[Any]:
+    """Say what a spec may say, with the fields of its packs; raises ``UserError`` where one of them cannot be read."""
+    source = with_defaults(read_spec(spec)) if spec else Source("", {}, {})
+    source = with_packs(source, pack_folders(source, more))
+    if source.problems:
+        raise UserError(*source.problems)
+    return source.shape
+
+
+def layer_packs(renderer: Renderer, loaded: Loaded, *, trust: bool) -> Renderer:
+    """Put the packs of a spec above the built-in templates; without one nothing of it is loaded."""
+    if not loaded.source.packs:
         return renderer
     from devops_tasks.packs.layers import add_packs
 
-    return add_packs(renderer, packs, trust=trust)
+    return add_packs(renderer, loaded.source.packs, trust=trust)
 
 
 def _generate(renderer: Renderer, loaded: Loaded, folder: Path, options: Options) -> Report:

@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 from devops_tasks.checks.verdict import Bundle, Exists, Made, Shell, Undecided, judge_bundle, severity
 from devops_tasks.disk import check_folder, read_bundle, read_past, refuse_unfinished
 from devops_tasks.errors import Problem, UserError, shown
-from devops_tasks.lock import PATH, digest
+from devops_tasks.fields import Nested
+from devops_tasks.lock import PATH, Lock, digest
 from devops_tasks.merge import Past
 from devops_tasks.plan import plan_bundle
+from devops_tasks.spec import SPEC
 from devops_tasks.specfile import Source, load_spec
 from devops_tasks.units import parse_date
 
@@ -75,7 +77,7 @@ def open_bundle(folder: Path, past: Past) -> Bundle:
     """Read what is on disk of a bundle, and build its plan again from the spec in the lock."""
     where, lock = str(folder / PATH), past.lock
     try:
-        loaded = load_spec(Source(where, lock.spec, {}))
+        loaded = load_spec(Source(where, lock.spec, {}, shape=_shape(lock)))
         plan = plan_bundle(loaded.spec, parse_date(lock.today) if lock.today else None)
     except (UserError, ValueError, TypeError) as error:
         first = str(error.problems[0]) if isinstance(error, UserError) else str(error)
@@ -83,6 +85,16 @@ def open_bundle(folder: Path, past: Past) -> Bundle:
         raise UserError(Problem(where, what, "generate again from the spec", "lock")) from None
     contents = read_bundle(folder, lock.files)
     return Bundle(loaded.spec, loaded.tree, plan, contents, _made(past, contents))
+
+
+def _shape(lock: Lock) -> Nested[Any]:
+    """Give what the spec of a bundle could say: with the fields of its packs, which need not be there any more."""
+    fields = {pack["name"]: pack["fields"] for pack in lock.packs if "fields" in pack}
+    if not fields:
+        return SPEC
+    from devops_tasks.packs.fields import with_fields
+
+    return with_fields(fields)
 
 
 def _made(past: Past, contents: Mapping[str, bytes | Problem]) -> Made:

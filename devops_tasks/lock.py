@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from hashlib import sha256
 from io import BytesIO
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from devops_tasks.errors import Problem, UserError
 from devops_tasks.fields import Tree
@@ -34,7 +34,7 @@ class Lock(NamedTuple):
     spec: dict[str, Tree]
     files: dict[str, str]
     orphans: Mapping[str, str] = {}
-    packs: tuple[dict[str, str], ...] = ()
+    packs: tuple[dict[str, Any], ...] = ()
     """Name, version and digest of each template pack that took part, the lowest first."""
 
 

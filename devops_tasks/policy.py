@@ -7,6 +7,7 @@ Must not: files, contradictions between the keys of one spec (``rules``).
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 from devops_tasks.errors import Fault, KeyPath
 from devops_tasks.fields import (
@@ -23,11 +24,11 @@ from devops_tasks.fields import (
     shorten,
     value_at,
 )
-from devops_tasks.spec import SPEC, Policy
+from devops_tasks.spec import Policy, Spec
 from devops_tasks.units import Duration, Money, Rate, Target
 
 NOTHING = "none"
-_ABOVE_SPECS = ((SPEC, "extends"), (SPEC, "policy"))
+_ABOVE_SPECS = frozenset({"extends", "policy"})
 _LIMITS = {
     "must_be": "must be",
     "must_not_be": "must not be",
@@ -37,31 +38,34 @@ _LIMITS = {
 _HOUR = 3600
 
 
-def broken(policies: tuple[Policy, ...], tree: Tree, written: Tree) -> Iterator[tuple[int, Fault]]:
-    """Yield what a tree breaks, and what is wrong with a policy itself, each with the policy's number.
+def broken(policies: tuple[Policy, ...], shape: Nested[Any], tree: Tree, written: Tree) -> Iterator[tuple[int, Fault]]:
+    """Yield what a tree of a shape breaks, and what is wrong with a policy itself, each with the policy's number.
 
     ``written`` is the tree without its defaults; where it is the tree itself, what is missing in it breaks nothing.
     """
     for index, policy in enumerate(policies):
-        faults = list(_faults(policy, ("policy", index)))
-        yield from ((index, fault) for fault in faults or _broken(policy, tree, written))
+        path: KeyPath = ("policy", index)
+        meant = _shape(shape, policy.key_)
+        if value_at(tree, (policy.key_.partition(".")[0],)) is UNREAD:
+            continue  # such as the fields of a template pack that cannot be read
+        if isinstance(meant, Fault):
+            yield index, meant._replace(path=(*path, "key"))
+            continue
+        faults = list(_faults(policy, meant, path))
+        yield from ((index, fault) for fault in faults or _broken(policy, meant, tree, written))
 
 
-def _broken(policy: Policy, tree: Tree, written: Tree) -> Iterator[Fault]:
+def _broken(policy: Policy, shape: Shape, tree: Tree, written: Tree) -> Iterator[Fault]:
     for path, value in _values(tree, policy.key_.split("."), ()):
         if value is not None or tree is not written:
-            yield from _judge(policy, path, value, written=_is_written(written, path))
+            yield from _judge(policy, shape, path, value, written=_is_written(written, path))
 
 
 # The policy itself
 
 
-def _faults(policy: Policy, path: KeyPath) -> Iterator[Fault]:
+def _faults(policy: Policy, shape: Shape, path: KeyPath) -> Iterator[Fault]:
     """Say what is wrong with a policy."""
-    shape = _shape(policy.key_)
-    if isinstance(shape, Fault):
-        yield shape._replace(path=(*path, "key"))
-        return
     given = [name for name in _LIMITS if getattr(policy, name) is not None]
     if not given and not policy.required and not policy.forbidden:
         known = ", ".join((*_LIMITS, "required", "forbidden"))
@@ -91,9 +95,8 @@ def _limit_faults(policy: Policy, name: str, shape: Shape, path: KeyPath) -> Ite
         yield Fault(path, f"the values of {policy.key_} have no order", "write must_be or must_not_be", "wrong-type")
 
 
-def _shape(key: str) -> Shape | Fault:
+def _shape(shape: Shape, key: str) -> Shape | Fault:
     """Find the shape of a policy's key, or what is wrong with the key."""
-    shape: Shape = SPEC
     steps = key.split(".")
     for index, step in enumerate(steps):
         name, is_each = step.removesuffix("[]"), step.endswith("[]")
@@ -111,12 +114,14 @@ def _shape(key: str) -> Shape | Fault:
 
 
 def _known(shape: Shape) -> tuple[str, ...] | None:
-    """Give the names of what is in a group; None where any name may be."""
+    """Give the names of what is in a group; None where any name may be.
+
+    Fields of template packs have none as long as no pack is taken: nothing can be demanded of them then.
+    """
     if not isinstance(shape, Nested):
-        return None if isinstance(shape, Entries) else ()
-    return tuple(
-        name for name, field in shape.record.fields.items() if not field.later and (shape, name) not in _ABOVE_SPECS
-    )
+        return None if isinstance(shape, Entries) and isinstance(shape.value, Kind) else ()
+    unsaid = _ABOVE_SPECS if issubclass(shape.record, Spec) else ()
+    return tuple(name for name, field in shape.record.fields.items() if not field.later and name not in unsaid)
 
 
 # The values of a spec
@@ -145,11 +150,10 @@ def _is_written(tree: Tree, path: KeyPath) -> bool:
     return tree is not None
 
 
-def _judge(policy: Policy, path: KeyPath, value: Tree, *, written: bool) -> Iterator[Fault]:
+def _judge(policy: Policy, shape: Shape, path: KeyPath, value: Tree, *, written: bool) -> Iterator[Fault]:
     """Hold one value against a policy; that it must be there is for ``required`` alone to say."""
     if value is UNREAD:
         return
-    shape = _shape(policy.key_)
     if value is None or (value in (NOTHING, [], {}) and not isinstance(shape, Kind)):
         if policy.required:
             yield Fault(path, "must have a value", policy.because, "policy")

@@ -118,8 +118,8 @@ class Templates(jinja2.BaseLoader):
 class Renderer:
     """Compiled templates, ready to render many plans."""
 
-    packs: tuple[dict[str, str], ...] = ()
-    """What else than the built-in templates it renders: name, version and digest of each, lowest first."""
+    packs: tuple[dict[str, Any], ...] = ()
+    """What else than the built-in templates it renders: name, version, digest and fields of each, lowest first."""
 
     def __init__(self, folder: Path, cache: Path | None = None) -> None:
         """Open a folder of templates; compiled ones are kept in the folder ``cache`` where one is given."""

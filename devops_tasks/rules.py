@@ -705,6 +705,13 @@ def _contacts(spec: Spec) -> Faults:
         yield Fault(("contacts", "webhook"), what, "write pager: webhook, or remove the address", "contradiction")
 
 
+def _packs(spec: Spec) -> Faults:
+    """Refuse fields of packs that are not there; where some are, their names are keys like any other."""
+    for name in spec.pack_fields if isinstance(spec.pack_fields, dict) else ():
+        what = "the spec takes no template pack of this name that asks for anything"
+        yield Fault(("pack_fields", name), what, "name the pack's folder in pack, or leave this out", "unknown-name")
+
+
 RULES: tuple[Callable[[Spec], Faults], ...] = (
     _dates,
     _names,
@@ -724,6 +731,7 @@ RULES: tuple[Callable[[Spec], Faults], ...] = (
     _retention,
     _budget,
     _contacts,
+    _packs,
 )
 """What is asked of the whole spec."""
 

@@ -27,17 +27,17 @@ from devops_tasks.fields import (
 from devops_tasks.spec import SPEC, Spec
 
 
-def salvage(tree: Tree, faults: list[Fault]) -> tuple[Any, list[Fault]]:
+def salvage(tree: Tree, faults: list[Fault], shape: Nested[Any] = SPEC) -> tuple[Any, list[Fault]]:
     """Build the spec of a pruned tree as far as its faults allow, and give the faults of what was computed.
 
     Reading a key that cannot be read raises ``UnreadError``.
     """
-    root = _Marker(faults).mark(SPEC, tree)
+    root = _Marker(faults).mark(shape, tree)
     if root is UNREAD:
         return _Partial(Spec, {}), []
     derive(root)
     builder = _PartialBuilder()
-    return builder.build(SPEC, root), builder.faults
+    return builder.build(shape, root), builder.faults
 
 
 class _Group(dict[str, Tree]):
@@ -84,8 +84,8 @@ class _Marker:
             items = [self.mark(shape.item, item, (*path, index)) for index, item in enumerate(_listed(tree))]
             return UNREAD if any(item is UNREAD for item in items) else items
         if isinstance(shape, Entries):
-            unread = any(value is UNREAD or (*path, name) in self.faulty for name, value in tree.items())
-            return UNREAD if unread else tree
+            values = {name: self.mark(shape.value, value, (*path, name)) for name, value in tree.items()}
+            return UNREAD if any(value is UNREAD for value in values.values()) else values
         return self._group(shape, tree, path) if isinstance(shape, Nested) else tree
 
     def _group(self, shape: Nested[Any], tree: Tree, path: KeyPath) -> Tree:

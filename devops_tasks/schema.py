@@ -4,17 +4,37 @@ Lives here: shapes to schemas. What holds between keys (``rules``) and names tha
 said in a schema: it takes every spec that the tool takes, and some more. Must not: a key of its own, files.
 """
 
+from typing import Any
+
 from devops_tasks.defaults import DERIVED
-from devops_tasks.fields import MISSING, Entries, Field, Kind, Listing, Nested, Record, Schema, Shape, Tree
-from devops_tasks.spec import Spec
+from devops_tasks.fields import MISSING, Entries, Field, Kind, Listing, Nested, Record, Schema, Shape, Tree, record_of
+from devops_tasks.spec import SPEC
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DERIVED = {row.path: row.doc for row in DERIVED}
 
 
-def spec_schema() -> Schema:
+def spec_schema(shape: Nested[Any] = SPEC) -> Schema:
     """Make the schema of the whole spec; what occurs twice stands twice, each time with the docs of its place."""
-    return {"$schema": DIALECT, "title": "A devops-tasks spec", **_record(Spec, "")}
+    return {"$schema": DIALECT, "title": "A devops-tasks spec", **_record(shape.record, "")}
+
+
+def defaults_schema(shape: Nested[Any] = SPEC) -> Schema:
+    """Make the schema of a file of defaults: the same keys, none of which must be there; but a policy is whole."""
+    loose = _loosened(shape)
+    loose.record.fields["policy"] = shape.record.fields["policy"]
+    return {**spec_schema(loose), "title": "Defaults of devops-tasks specs"}
+
+
+def _loosened(shape: Any) -> Any:  # noqa: ANN401 - whatever shape it is, it stays one
+    """Let every key of a shape be left out."""
+    if isinstance(shape, Listing):
+        return shape._replace(item=_loosened(shape.item))
+    if not isinstance(shape, Nested):
+        return shape
+    fields = shape.record.fields.items()
+    loose = {name: field._replace(required=False, shape=_loosened(field.shape)) for name, field in fields}
+    return shape._replace(record=record_of(shape.record, loose))
 
 
 def derived_doc(path: str) -> str:
@@ -76,7 +96,7 @@ def _shape(shape: Shape, path: str) -> Schema:
             return shape.schema
         case Entries(key, value):
             names = {"pattern": key.schema["pattern"], "maxLength": key.schema["maxLength"]}
-            return {"type": "object", "propertyNames": names, "additionalProperties": _or_null(value.schema)}
+            return {"type": "object", "propertyNames": names, "additionalProperties": _or_null(_shape(value, path))}
         case Listing(item, _, least, distinct, most, alone):
             items: Schema = {"type": "array", "items": _shape(item, f"{path}[]"), "maxItems": most}
             items |= {"uniqueItems": True} if distinct else {}

@@ -154,6 +154,9 @@ URL = matching(
 )
 MAIL = matching("address", "a mail address", rf"""[^@{SPACE}<>"'{CONTROL}]+@[A-Za-z0-9.-]+""", 254)
 SETTING = matching("setting", "a setting's name such as LOG_LEVEL", r"[A-Za-z_][A-Za-z0-9_]*", 100)
+FIELD_NAME = matching(
+    "field", "a key's name of lower-case letters, digits and '_', starting with a letter", "[a-z][a-z0-9_]*", 60
+)
 TASK_ID = matching("task id", "a task id such as DO-009", r"[A-Z][A-Z0-9]{0,9}-\d{1,5}", 20)
 VERSION = matching("version", "a version such as 16", r"\d+(\.\d+)*", 20)
 CLASS = matching("class", "an instance class such as db.r5.xlarge", r"[A-Za-z0-9][A-Za-z0-9._-]*", 60)
@@ -858,6 +861,9 @@ class Spec(Record):
         one_or_more(PACK, most=20), "Template packs, each above the one before, relative to the spec",
         example="./packs/acme",
     )  # fmt: skip
+    pack_fields: dict[str, dict[str, str]] | None = key(
+        entries(SLUG, entries(FIELD_NAME, PARAGRAPH)), "What the template packs ask for: a group for each, by its name"
+    )
 
 
 SPEC = nested(Spec)

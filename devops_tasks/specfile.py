@@ -79,6 +79,10 @@ class Source(NamedTuple):
     """What is wrong with the text, and leaves a tree all the same: there ``UNREAD`` stands in its place."""
     layers: tuple[str, ...] = ()
     """The files of defaults below the text, the nearest first."""
+    shape: Nested[Any] = SPEC
+    """What a spec may say; template packs add fields of theirs."""
+    packs: tuple[Any, ...] = ()
+    """The template packs of the spec as they were read, the lowest first."""
 
 
 class Loaded(NamedTuple):
@@ -411,18 +415,18 @@ def _assigned(tree: Tree, path: KeyPath) -> Iterator[tuple[KeyPath, Tree]]:
 def load_spec(source: Source) -> Loaded:
     """Build the complete spec of a source; raises ``UserError`` with every fault, each at its place."""
     written = Builder()
-    written.build(SPEC, source.tree)
+    written.build(source.shape, source.tree)
     pruned = prune(source.tree)
     if not written.faults and not source.problems:
-        tree = complete(pruned)
+        tree = complete(pruned, source.shape)
         builder = Builder()
-        spec: Spec = builder.build(SPEC, tree)
+        spec: Spec = builder.build(source.shape, tree)
         if not builder.faults:
             refuse(source, [*check_spec(spec), *_unpermitted(source, spec.policy or (), tree, pruned)])
             return Loaded(spec, tree, source)
     from devops_tasks.salvage import salvage  # which a spec without faults never needs
 
-    partial, computed = salvage(pruned, written.faults)
+    partial, computed = salvage(pruned, written.faults, source.shape)
     faults = [*written.faults, *map(_underivable, computed[:1]), *check_spec(partial)]
     if not any(fault.path[:1] == ("policy",) for fault in faults):
         policies = Builder().build(Spec.fields["policy"].shape, value_at(pruned, ("policy",)) or [])
@@ -437,7 +441,7 @@ def _unpermitted(source: Source, policies: tuple[Policy, ...], tree: Tree, writt
         return
     from devops_tasks.policy import broken  # which few specs need
 
-    for index, fault in broken(policies, tree, written):
+    for index, fault in broken(policies, source.shape, tree, written):
         place = source.places.get(("policy", index), Place(source.where))
         rule = f"policy[{index}]" if place.line == 0 else f"{place.where}:{place.line}"
         yield fault if fault.code != "policy" else fault._replace(mend=f"{fault.mend}; the policy is at {rule}")

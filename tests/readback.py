@@ -59,7 +59,7 @@ def scalars(tree: Tree, shape: Shape = SPEC, path: str = "") -> Iterator[tuple[s
     elif isinstance(shape, Entries):
         for name, value in tree.items():
             yield f"{path}.name", shape.key, name
-            yield f"{path}.value", shape.value, value
+            yield from scalars(value, shape.value, f"{path}.value")
     elif isinstance(shape, Kind) and not shape.choices and shape.name != "boolean" and not _REFERENCE.search(path):
         yield path, shape, tree
 

@@ -102,7 +102,8 @@ def kinds(shape: Shape = SPEC) -> Iterator[Kind[Any]]:
     elif isinstance(shape, Listing):
         yield from kinds(shape.item)
     elif isinstance(shape, Entries):
-        yield from (shape.key, shape.value)
+        yield shape.key
+        yield from kinds(shape.value)
     else:
         for field in shape.record.fields.values():
             yield from kinds(field.shape)

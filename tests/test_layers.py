@@ -65,7 +65,7 @@ SIDE_DOORS = {
     *("metrics.jobs", "metrics.scenes"),
     "checks.verdict",
     # A run that remembers its packs reads their files, and loads nothing that knows what is in them.
-    *("packs.layers", "packs.manifest", "packs.lint", "packs.golden"),
+    *("packs.fields", "packs.layers", "packs.manifest", "packs.lint", "packs.golden"),
     *("experiment.evidence", "merge.entries"),  # only `readout` needs them
 }
 

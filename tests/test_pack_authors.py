@@ -54,6 +54,14 @@ WRONG: dict[str, tuple[str, str, tuple[int, str]]] = {
     "the filter of another language": ("a.yml", "a: {{ feature.name | md }}", (1, f"{FILTER}a: ")),
     "a language that has no filter": ("a.toml", "a = {{ feature.name | md }}", (1, f"{FILTER}a = ")),
     "a workflow's value without its own filter": (".github/a.yml", "a: {{ feature.name | yaml }}", (1, FILTER)),
+    "a template that there is not": ("a.md", '{% include "gone.j2" %}', (1, "there is no template gone.j2")),
+    "a template below, of which there is none": (
+        "a.md",
+        '\n{% extends "below/a.md.j2" %}',
+        (2, "there is no template"),
+    ),
+    "some templates, none of which there is": ("a.md", "{% include ['a', 'b'] %}", (1, "there is no template a or b")),
+    "a template outside": ("a.md", "{% import '../x' as x %}", (1, "there is no template ../x")),
     "a filter that there is not": ("a.md", "{{ feature.name | slugify | md }}", (1, "No filter named 'slugify'.")),
     "a block without an end": ("a.md", "\n{% if feature %}", (2, "Unexpected end of template.")),
 }
@@ -62,8 +70,11 @@ RIGHT = {
     "a name that is set": ("a.md", "{% set mine = feature %}{{ mine.any | md }}"),
     "the item of the path": ("{service}.md", "{{ service.name | md }}"),
     "what a part is given": ("_parts/a.md", "{{ service.name | md }}{{ mend.text | md }}"),
-    "blocks": ("a.md", '{% extends "below/x.j2" %}{% block a %}{{ super() }}{{ self.b() }}{% endblock %}'),
+    "blocks": ("a.md", '{% extends "below/tasks.md.j2" %}{% block a %}{{ super() }}{{ self.b() }}{% endblock %}'),
     "a workflow": (".github/a.yml", "a: {{ feature.name | workflow | yaml }}"),
+    "one of some templates": ("a.md", "{% include ['gone.j2', 'tasks.md.j2'] %}"),
+    "a template that may be missing": ("a.md", "{% include 'gone.j2' ignore missing %}"),
+    "a template whose name is chosen": ("a.md", "{% include feature.name %}"),
     "a macro in a block": ("a.md", "{% macro m() %}x{% endmacro %}{% block a %}{{ m() }}{% endblock %}"),
 }
 

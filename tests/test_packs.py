@@ -113,7 +113,7 @@ def test_a_pack_that_makes_the_bundle_contradict_itself_is_at_fault(tmp_path: Pa
     [
         ("version: 1.0.0\n", "name: required: The pack's name"),
         ("name: acme\nversion: 1.0.0\nhooks: [x]\n", "hooks: unknown key"),
-        ("name: acme\nversion: 1.0.0\nfields: {a: b}\n", "fields: not built yet"),
+        ("name: acme\nversion: 1.0.0\nfields: {a: b}\n", "3:1: fields: expected a list"),
         ("name: ../x\nversion: 1.0.0\n", "name: expected a name of lower-case letters"),
         ("name: builtin\nversion: 1.0.0\n", "the name builtin is taken"),
         ("name: acme\nversion: !!python/object:os.system x\n", "the tag tag:yaml.org,2002:python/object:os.system"),

@@ -255,4 +255,4 @@ def test_filling_the_whole_spec_leaves_no_fixed_default_out() -> None:
 
 def test_a_map_is_a_key_of_text_and_never_of_groups() -> None:
     maps = {path for path, field in FIELDS.items() if isinstance(field.shape, Entries) and not field.later}
-    assert maps == {"services[].config", "databases[].selector", "caches[].selector"}
+    assert maps == {"services[].config", "databases[].selector", "caches[].selector", "pack_fields"}

@@ -52,6 +52,7 @@ _KEPT: dict[str, Tree] = {
     "documents": {},
     "extends": MISSING,
     "pack": MISSING,
+    "pack_fields": MISSING,  # are keys of a template pack, whose tests are its own
     "policy": MISSING,  # is told to who writes a spec, and stands in no bundle
     "platform.namespaces": {},
     "platform.ingress_class": MISSING,
@@ -114,7 +115,7 @@ def free_texts(shape: Shape = SPEC, path: str = "") -> list[tuple[str, Kind[Any]
     if isinstance(shape, Listing):
         return free_texts(shape.item, f"{path}[]")
     if isinstance(shape, Entries):
-        return [(f"{path}.*", shape.value)] if shape.value.free else []
+        return free_texts(shape.value, f"{path}.*")
     fields = shape.record.fields.items()
     told = [(name, field) for name, field in fields if not field.later and _KEPT.get(name) is not MISSING]
     return [row for name, field in told for row in free_texts(field.shape, f"{path}.{name}")]

@@ -168,7 +168,7 @@ def _value(shape: Shape) -> str:
         case Kind():
             return _scalar(shape)
         case Entries(key, inner):
-            return f"a map: {_scalar(key)} to {_scalar(inner)}"
+            return f"a map: {_scalar(key)} to {_value(inner)}"
         case Listing(item, name, least, distinct, most, alone):
             what = "a list of groups" if isinstance(item, Nested) else f"a list: {_value(item)}"
             what += ", or one of them alone" if alone else ""

@@ -8,6 +8,7 @@ import json
 import os
 import shlex
 import shutil
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +18,15 @@ from devops_tasks.bootstrap.staging import prepared, settle
 from devops_tasks.disk import check_folder
 from devops_tasks.errors import ConflictError, Fault, Problem, UserError
 from devops_tasks.fields import Tree, prune
-from devops_tasks.generate import Bundle, layer_packs, pack_folders, render_bundle, with_defaults, write_folder
+from devops_tasks.generate import (
+    Bundle,
+    layer_packs,
+    pack_folders,
+    render_bundle,
+    with_defaults,
+    with_packs,
+    write_folder,
+)
 from devops_tasks.merge import Change, plan_changes
 from devops_tasks.plan import plan_bundle
 from devops_tasks.reading import reason
@@ -44,21 +53,22 @@ def write_spec(path: Path, base: bytes, tree: Tree) -> tuple[str, Loaded]:
 
 def load_answers(path: Path, tree: Tree) -> Loaded:
     """Load the spec of some answers before it is written; raises ``UserError`` with what is wrong with it."""
-    return load_spec(with_defaults(Source(str(path), tree, {})))
+    return load_spec(with_packs(with_defaults(Source(str(path), tree, {}))))
 
 
 def _create_spec(path: Path, tree: Tree) -> Loaded:
     """Write a new spec, and its schema for editors; raises ``UserError`` where it cannot be written."""
     text = _new_text(path, tree)
+    source = with_packs(with_defaults(parse_spec(text, str(path))))
     schema = path.parent / SCHEMA_PATH
     try:
         schema.parent.mkdir(parents=True, exist_ok=True)
-        schema.write_text(_schema_text(), "utf-8")
+        schema.write_text(_schema_text(source), "utf-8")
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
         raise UserError(_unwritable(path, error)) from None
-    return load_spec(with_defaults(parse_spec(text, str(path))))
+    return load_spec(source)
 
 
 def _new_text(path: Path, tree: Tree) -> str:
@@ -73,7 +83,7 @@ def _change_spec(path: Path, base: bytes, tree: Tree) -> Loaded:
     Raises ``UserError`` where that cannot be done, and ``ConflictError`` where the file is no longer what it was.
     """
     text = edit_text(base.decode("utf-8-sig"), tree, str(path))
-    loaded = load_spec(with_defaults(parse_spec(text, str(path))))
+    loaded = load_spec(with_packs(with_defaults(parse_spec(text, str(path)))))
     if path.read_bytes() != base:
         raise ConflictError(Problem(str(path), "changed while this ran", "run it again", "conflict"))
     temporary = path.with_name(f".{path.name}.new")
@@ -87,8 +97,8 @@ def _change_spec(path: Path, base: bytes, tree: Tree) -> Loaded:
     return loaded
 
 
-def _schema_text() -> str:
-    return json.dumps(spec_schema(), indent=1, ensure_ascii=False) + "\n"
+def _schema_text(source: Source) -> str:
+    return json.dumps(spec_schema(source.shape), indent=1, ensure_ascii=False) + "\n"
 
 
 def _unwritable(path: Path, error: OSError) -> Problem:
@@ -159,20 +169,24 @@ def create_feature(renderer: Renderer, start: Start, wanted: Wanted) -> Report:
     folder = wanted.folder
     check_empty(folder)
     source = with_defaults(start.source, wanted.spec)  # where it will be read from then on
-    loaded = load_spec(source)
+    loaded = load_spec(with_packs(source, _from_there(pack_folders(source, wanted.packs))))
     _check_paths(source, loaded, wanted.spec)
-    packs = [Path(os.path.realpath(each)) for each in pack_folders(loaded, wanted.packs)]  # from a folder to come
-    renderer = layer_packs(renderer, packs, trust=wanted.trust)
+    renderer = layer_packs(renderer, loaded, trust=wanted.trust)
     bundle = render_bundle(renderer, loaded, wanted.today)
     documents = renderer.render_folder(_TEMPLATES, plan_bundle(loaded.spec, _day(wanted.today)))
     try:
         with prepared(folder) as staged:
             _write(staged, documents, start.text)
             _write_bundle(bundle, staged / _INNER, folder)
-            (staged / _INNER / SCHEMA_PATH).write_text(_schema_text(), "utf-8")
+            (staged / _INNER / SCHEMA_PATH).write_text(_schema_text(loaded.source), "utf-8")
     except OSError as error:
         raise UserError(_unwritable(folder, error)) from None
     return _report(folder, documents, start.text, bundle)
+
+
+def _from_there(folders: Sequence[Path]) -> list[Path]:
+    """Find folders that are named from a folder to come; one that is a link itself stays one."""
+    return [Path(os.path.realpath(folder.parent), folder.name) for folder in folders]
 
 
 def _day(today: str) -> date | None:

@@ -57,6 +57,7 @@ _PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"contacts\.on_call", (_DOCUMENT, _ALERT_PAGES, _OPERATION_PAGES)),
     (r"contacts\.channel", (_DOCUMENT, _ALERTMANAGER, _ALERT_PAGES)),
     (r"contacts\.pager", (_DOCUMENT, _ALERTMANAGER, _README, _ALERT_PAGES)),
+    (r"pack_fields\..*", ()),  # only the templates of the pack know
 )
 """Where a key is written, as patterns of keys and of paths; any other key stands in the document alone.
 

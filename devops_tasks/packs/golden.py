@@ -5,15 +5,16 @@ changes, and no other: what the tool itself changes is no fault of the pack. Mus
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import TemplateSyntaxError
 
 from devops_tasks.checks import check_bundle
 from devops_tasks.errors import Problem, UserError
-from devops_tasks.fields import Tree, required_keys
+from devops_tasks.fields import Nested, Tree, required_keys
 from devops_tasks.packs import (
     MANIFEST,
     SUFFIX,
@@ -24,31 +25,43 @@ from devops_tasks.packs import (
     remove_inside,
     write_inside,
 )
-from devops_tasks.packs.layers import LayeredRenderer, check_layers
-from devops_tasks.packs.lint import Finding, Given, asked, computations, is_part, misprinted, stored, unknown
-from devops_tasks.packs.manifest import Layer, open_layer
+from devops_tasks.packs.layers import LayeredRenderer, Layers, check_layers
+from devops_tasks.packs.lint import Finding, Given, absent, asked, computations, is_part, misprinted, stored, unknown
+from devops_tasks.packs.manifest import Layer, open_layer, shape_with
 from devops_tasks.plan import plan_bundle
 from devops_tasks.render import PLURALS, Files, Renderer
-from devops_tasks.spec import Spec
-from devops_tasks.specfile import Source, load_spec, parse_spec
+from devops_tasks.spec import SPEC
+from devops_tasks.specfile import Loaded, Source, load_spec, parse_spec
 
 _MEND = "see how a template of the tool does it: devops-tasks templates show PATH"
 
 
-def check_pack(base: Renderer, folder: Path) -> list[Problem]:
-    """Judge the templates of a pack without rendering them; raises ``UserError`` where it is no pack."""
-    layer = open_layer(folder)
-    check_layers(base.names, [layer])
-    plan, given = sample_plan(), given_by(base.templates.sources)
-    given.stored.update(name for content in layer.pack.templates.values() for name in _stored(content))
+def check_pack(base: Renderer, folder: Path, lower: Sequence[Path] = ()) -> list[Problem]:
+    """Judge the templates of a pack above others without rendering them; raises ``UserError`` where it is no pack."""
+    layers = [open_layer(each) for each in (*lower, folder)]
+    check_layers(base.names, layers)
+    layer, loader = layers[-1], Layers(base.templates, layers)
+    plan, given = sample_plan(shape_with(layers)), given_by(base.templates.sources)
+    given.stored.update(
+        name for each in layers for content in each.pack.templates.values() for name in _stored(content)
+    )
     found = list(_strays(folder, layer))
     for path, content in layer.pack.templates.items():
-        where = f"{layer.pack.source}/{TEMPLATES}/{path}"
+        where = f"{loader.files[layer.name]}/{path}"
+        asks = partial(loader.finds, asking=f"{layer.name}:{path}")
         found += [
             Problem(where, each.what, _MEND, "pack-template", each.line, 1)
-            for each in _lint(path, content, plan, given)
+            for each in _lint(path, content, Surroundings(plan, given, asks))
         ]
     return found
+
+
+class Surroundings(NamedTuple):
+    """What the templates of a pack can ask for: values, names of the templates that take them in, other templates."""
+
+    plan: dict[str, Any]
+    given: Given
+    finds: Callable[[str], bool]
 
 
 def _strays(folder: Path, layer: Layer) -> Iterator[Problem]:
@@ -58,7 +71,7 @@ def _strays(folder: Path, layer: Layer) -> Iterator[Problem]:
             yield Problem(f"{folder}/{TEMPLATES}/{path}", "is no template", mend, "pack-template")
 
 
-def _lint(path: str, content: bytes, plan: dict[str, Any], given: Given) -> list[Finding]:
+def _lint(path: str, content: bytes, around: Surroundings) -> list[Finding]:
     try:
         text = content.decode()
     except UnicodeDecodeError:
@@ -66,7 +79,8 @@ def _lint(path: str, content: bytes, plan: dict[str, Any], given: Given) -> list
     judges: list[Callable[[], list[Finding]]] = [
         lambda: computations(text),
         lambda: misprinted(path, text),
-        lambda: unknown(path, text, plan, given),
+        lambda: unknown(path, text, around.plan, around.given),
+        lambda: absent(text, around.finds),
     ]
     found: set[Finding] = set()
     for judge in judges:
@@ -91,20 +105,22 @@ def given_by(templates: Mapping[str, bytes]) -> Given:
     return Given(wanted - {*PLURALS, "files", "show"}, {word for text in texts.values() for word in stored(text)})
 
 
-def sample_plan() -> dict[str, Any]:
+def sample_plan(shape: Nested[Any] = SPEC) -> dict[str, Any]:
     """Plan the smallest spec: what a plan has of keys, each has."""
     tree: dict[str, Tree] = {}
-    for path, field in required_keys(Spec):
+    for path, field in required_keys(shape.record):
         group = tree
         for step in path[:-1]:
             group = group.setdefault(str(step), {})
         group[str(path[-1])] = field.sample
-    return plan_bundle(load_spec(Source("", tree, {})).spec)
+    return plan_bundle(load_spec(Source("", tree, {}, shape=shape)).spec)
 
 
-def try_pack(base: Renderer, folder: Path, *, update: bool) -> list[Problem]:
-    """Render the specs of a pack, and say what is not as expected; with ``update`` write it down as expected."""
-    renderer = LayeredRenderer(base, [open_layer(folder)])
+def try_pack(base: Renderer, folder: Path, lower: Sequence[Path] = (), *, update: bool) -> list[Problem]:
+    """Render the specs of a pack above others, and say what is not as expected, or write it down as expected."""
+    layers = [open_layer(each) for each in (*lower, folder)]
+    shape = shape_with(layers)
+    plain, renderer = (LayeredRenderer(base, layers[:-1]) if lower else base), LayeredRenderer(base, layers)
     files = read_inside(folder, TESTS)
     cases = sorted(path.removesuffix("/spec.yaml") for path in files if re.fullmatch(r"[^/]+/spec\.yaml", path))
     if not cases:
@@ -112,7 +128,9 @@ def try_pack(base: Renderer, folder: Path, *, update: bool) -> list[Problem]:
         raise UserError(Problem(str(folder), what, mend, "pack"))
     found: list[Problem] = []
     for case in cases:
-        made, problems = _made(base, renderer, f"{folder}/{TESTS}/{case}/spec.yaml", files[f"{case}/spec.yaml"])
+        text = files[f"{case}/spec.yaml"].decode("utf-8", "replace")
+        source = parse_spec(text, f"{folder}/{TESTS}/{case}/spec.yaml")._replace(shape=shape)
+        made, problems = _made(plain, renderer, load_spec(source))
         found += problems
         expected = below(files, f"{case}/expected")
         if update:
@@ -122,9 +140,8 @@ def try_pack(base: Renderer, folder: Path, *, update: bool) -> list[Problem]:
     return found
 
 
-def _made(base: Renderer, renderer: Renderer, where: str, text: bytes) -> tuple[Files, list[Problem]]:
-    """Render one spec, and give what the pack makes other than the tool alone does."""
-    loaded = load_spec(parse_spec(text.decode("utf-8", "replace"), where))
+def _made(base: Renderer, renderer: Renderer, loaded: Loaded) -> tuple[Files, list[Problem]]:
+    """Render one spec, and give what the pack makes other than is made without it."""
     plan = plan_bundle(loaded.spec)
     made, plain = renderer.render(plan), base.render(plan)
     problems = [each._replace(code="pack-template") for each in check_bundle(loaded.tree, plan, made)]

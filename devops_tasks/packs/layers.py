@@ -22,15 +22,13 @@ from devops_tasks.errors import Problem, UserError
 from devops_tasks.filters import FILTERS
 from devops_tasks.packs import SUFFIX, TEMPLATES, contained, refuse_collisions
 from devops_tasks.packs.budget import LIMITS, Limits, run_within
-from devops_tasks.packs.manifest import Layer, open_layer
+from devops_tasks.packs.manifest import BELOW, BUILTIN, Layer, refuse_same_names
 from devops_tasks.packs.trust import require_trust
 from devops_tasks.render import OPTIONS, PLACEHOLDER, PLURALS, Files, Renderer, Templates
 
 if TYPE_CHECKING:
     from types import CodeType
 
-BUILTIN = "builtin"
-BELOW = "below"
 CHOOSING = (
     *("capitalize", "default", "dictsort", "first", "indent", "items", "join", "last", "list", "lower", "map"),
     *("reject", "rejectattr", "replace", "select", "selectattr", "sort", "title", "trim", "unique", "upper"),
@@ -80,7 +78,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return str(loader.place(template, parent))
 
 
-class _Layers(Templates):
+class Layers(Templates):
     """The templates of all layers; a name is ``LAYER:PATH`` once it is known which is meant."""
 
     def __init__(self, base: Templates, layers: Sequence[Layer]) -> None:
@@ -101,6 +99,13 @@ class _Layers(Templates):
             if path in self.layers[layer]:
                 return f"{layer}:{path}"
         raise jinja2.TemplateNotFound(name)
+
+    def finds(self, requested: str, asking: str) -> bool:
+        """Say whether there is a template that a name means."""
+        try:
+            return bool(self.place(requested, asking))
+        except (jinja2.TemplateNotFound, UserError):
+            return False
 
     def load(
         self,
@@ -138,15 +143,13 @@ class LayeredRenderer(Renderer):
         """Put packs above the templates of ``base``, the last one on top."""
         check_layers(base.names, layers)
         self.where = layers[-1].pack.source
-        self.templates = loader = _Layers(base.templates, layers)
+        self.templates = loader = Layers(base.templates, layers)
         self.files = loader.files
         self.environment = _Sandbox(loader=loader, **OPTIONS)
         self.environment.globals.clear()
         self.environment.filters = filters()
         self.names = sorted({path for sources in loader.layers.values() for path in sources})
-        self.packs = tuple(
-            {"name": layer.name, "version": layer.manifest.version, "digest": layer.pack.digest} for layer in layers
-        )
+        self.packs = tuple(map(_row, layers))
         loader.compile_builtin(self.environment)
 
     def render(self, plan: Mapping[str, Any]) -> Files:
@@ -215,9 +218,14 @@ def _reason(error: Exception) -> str:
     return f"there is no {names[-1]}" if names else told
 
 
-def add_packs(base: Renderer, folders: Sequence[Path], *, trust: bool) -> Renderer:
+def _row(layer: Layer) -> dict[str, Any]:
+    """Say in the lock which pack it was; with its fields, the bundle alone tells what its spec could say."""
+    fields = {"fields": layer.fields} if layer.fields else {}
+    return {"name": layer.name, "version": layer.manifest.version, "digest": layer.pack.digest, **fields}
+
+
+def add_packs(base: Renderer, layers: Sequence[Layer], *, trust: bool) -> Renderer:
     """Put packs that the user trusts above the templates of ``base``, the last one on top; raises ``UserError``."""
-    layers = [open_layer(folder) for folder in folders]
     check_layers(base.names, layers)
     for layer in layers:
         require_trust(layer, base.names, trust=trust)
@@ -227,12 +235,9 @@ def add_packs(base: Renderer, folders: Sequence[Path], *, trust: bool) -> Render
 def check_layers(builtin: Collection[str], layers: Sequence[Layer]) -> None:
     """Refuse packs whose names or paths do not go together, or make no path of a bundle; raises ``UserError``."""
     paths = [*builtin]
-    names = {BUILTIN, BELOW}
+    refuse_same_names(layers)
     for layer in layers:
         where = layer.pack.source
-        if layer.name in names:
-            raise UserError(Problem(where, f"the name {layer.name} is taken", "take another one", "pack"))
-        names.add(layer.name)
         paths += [path for path in layer.pack.templates if path not in paths]
         refuse_collisions(paths, where)
         refuse_collisions([path.removesuffix(SUFFIX) for path in paths], where)

@@ -5,7 +5,7 @@ which it stands. Must not: rendering, files.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, nodes
@@ -155,6 +155,25 @@ def unknown(name: str, text: str, plan: Mapping[str, Any], given: Given) -> list
     ]
     keys = [_missing(node, known) for node in tree.find_all(nodes.Getattr) if _root(node) not in own]
     return sorted({*names, *(each for each in keys if each)})
+
+
+def absent(text: str, finds: Callable[[str], bool]) -> list[Finding]:
+    """Name every template that is taken in by its name, and that there is not; of several, one is enough."""
+    taken: Iterator[Any] = parse(text).find_all((nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport))
+    return [
+        Finding(node.lineno, f"there is no template {' or '.join(names)}")
+        for node in taken
+        if not getattr(node, "ignore_missing", False)
+        for names in [_names(node.template)]
+        if names and not any(map(finds, names))
+    ]
+
+
+def _names(node: nodes.Node) -> list[str]:
+    """Give the names of templates that are written out; none where one of them is only known when it is rendered."""
+    items = node.items if isinstance(node, nodes.List | nodes.Tuple) else [node]
+    names = [item.value for item in items if isinstance(item, nodes.Const)]
+    return names if len(names) == len(items) else []
 
 
 def is_part(name: str) -> bool:

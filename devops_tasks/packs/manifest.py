@@ -4,16 +4,20 @@ Must not: templates, trust.
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from devops_tasks import __version__
 from devops_tasks.errors import Problem, UserError
-from devops_tasks.fields import Builder, Record, entries, key, matching, nested
+from devops_tasks.fields import UNREAD, Builder, Nested, Record, Tree, key, matching, nested, prune
 from devops_tasks.packs import MANIFEST, Pack, read_pack
-from devops_tasks.spec import SENTENCE, SETTING, SLUG, VERSION
-from devops_tasks.specfile import parse_spec, refuse
+from devops_tasks.packs.fields import FIELDS, SECTION, PackField, field_faults, with_fields
+from devops_tasks.spec import SENTENCE, SLUG, VERSION
+from devops_tasks.specfile import Source, parse_spec, refuse
 
+BUILTIN = "builtin"
+BELOW = "below"
 _COMPARED = r"(?:>=|<=|==|>|<)\d+(?:\.\d+){0,2}"
 _REQUIREMENT = matching(
     "requirement", "versions such as '>=0.1,<2', with commas between", rf"{_COMPARED}(?:,[ ]?{_COMPARED})*", 100
@@ -27,7 +31,7 @@ class Manifest(Record):
     version: str = key(VERSION, "The pack's version", required=True, example="1.0.0")
     about: str | None = key(SENTENCE, "What the pack is for")
     requires: str | None = key(_REQUIREMENT, "The versions of devops-tasks that the pack is made for")
-    fields_: dict[str, str] | None = key(entries(SETTING, SENTENCE), "More keys of the spec", later=True)
+    fields_: tuple[PackField, ...] | None = key(FIELDS, "The keys that the pack adds to the spec")
 
 
 class Layer(NamedTuple):
@@ -35,6 +39,8 @@ class Layer(NamedTuple):
 
     pack: Pack
     manifest: Manifest
+    fields: list[Tree]
+    """The keys that it adds to the spec, as they are written: a list without fault."""
 
     @property
     def name(self) -> str:
@@ -45,10 +51,40 @@ class Layer(NamedTuple):
 def open_layer(folder: Path) -> Layer:
     """Read a pack from its folder; raises ``UserError`` where it is none."""
     pack = read_pack(folder)
-    return Layer(pack, read_manifest(pack))
+    source, manifest = _read_manifest(pack)
+    return Layer(pack, manifest, prune(source.tree["fields"]) if manifest.fields_ else [])
 
 
-def read_manifest(pack: Pack) -> Manifest:
+def read_packs(source: Source, folders: Sequence[Path]) -> Source:
+    """Read the packs of a spec, and give the spec the shape with their fields.
+
+    What is wrong with a pack is told with the spec's own faults, and leaves its fields unread.
+    """
+    try:
+        layers = tuple(map(open_layer, folders))
+        refuse_same_names(layers)
+    except UserError as error:
+        tree = {**source.tree, SECTION: UNREAD} if isinstance(source.tree, dict) else source.tree
+        return source._replace(tree=tree, problems=(*source.problems, *error.problems))
+    return source._replace(shape=shape_with(layers), packs=layers)
+
+
+def shape_with(layers: Sequence[Layer]) -> Nested[Any]:
+    """Give the shape of a spec that takes some packs."""
+    return with_fields({layer.name: layer.fields for layer in layers})
+
+
+def refuse_same_names(layers: Sequence[Layer]) -> None:
+    """Refuse a pack whose name means another layer already: templates and fields are known by it."""
+    names = {BUILTIN, BELOW}
+    for layer in layers:
+        if layer.name in names:
+            what = f"the name {layer.name} is taken"
+            raise UserError(Problem(layer.pack.source, what, "take another one", "pack"))
+        names.add(layer.name)
+
+
+def _read_manifest(pack: Pack) -> tuple[Source, Manifest]:
     """Read what a pack says of itself; raises ``UserError`` with every fault, and where this version is not for it."""
     where = f"{pack.source}/{MANIFEST}"
     try:
@@ -58,13 +94,13 @@ def read_manifest(pack: Pack) -> Manifest:
     source = parse_spec(text, where)
     builder = Builder()
     manifest: Manifest = builder.build(nested(Manifest), source.tree)
-    refuse(source, builder.faults)
+    refuse(source, builder.faults or [*field_faults(manifest.fields_ or ())])
     if source.problems:
         raise UserError(*source.problems)
     if manifest.requires and not fits(manifest.requires, __version__):
         what = f"is made for devops-tasks {manifest.requires}, and this is {__version__}"
         raise UserError(Problem(where, what, "use such a version of the tool, or another one of the pack", "newer"))
-    return manifest
+    return source, manifest
 
 
 def fits(requirement: str, version: str) -> bool:

@@ -38,4 +38,8 @@ def plan_bundle(spec: Spec, today: date | None = None) -> Plan:
         from devops_tasks.plan.analysis import plan_analysis
 
         plan["analysis"] = plan_analysis(spec, plan["alerts"])
+    if spec.pack_fields:
+        from devops_tasks.plan.pack_fields import plan_pack_fields
+
+        plan["pack_fields"] = plan_pack_fields(spec.pack_fields)
     return {**plan, **plan_document(spec, plan, today), "undecided": plan_undecided(spec)}
