@@ -152,7 +152,7 @@ def verdict_lines(judgement: Judgement) -> Iterator[str]:
 
 
 def _told(problem: Problem) -> str:
-    place = f"{problem.where}:{problem.line}" if problem.line else problem.where
+    place = ":".join([problem.where, *(str(number) for number in (problem.line, problem.column) if number)])
     parts = [place, problem.key, problem.what]
     return ": ".join(part for part in parts if part) + (f" ({problem.mend})" if problem.mend else "")
 

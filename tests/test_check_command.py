@@ -476,6 +476,36 @@ def test_a_deleted_file_that_nobody_names_is_left_alone(edited: Callable[[str], 
     assert found(folder) == set()
 
 
+STATED = [
+    ("tasks.md", "7 days, in whole weeks", "3 days", "3 days stated, 7 days needed"),
+    ("tasks.md", "3841 users in control", "1,200 per arm, in control", "1,200 per arm stated, 3841 needed"),
+    (
+        "tasks.md",
+        "3841 users in control and 3841",
+        "4000 users in control and 38",
+        "38 in treatment stated, 3841 needed",
+    ),
+    ("experiment/plan.md", "**Planned:** 7 days", "**Planned:** 2 days", "2 days stated, 7 days needed"),
+]
+
+
+def test_a_stated_size_that_is_too_small_is_told_with_the_right_one_and_its_place(
+    edited: Callable[[str], Path],
+) -> None:
+    folder = edited(S)
+    before = {path: (folder / path).read_text("utf-8") for path, *_ in STATED}
+    for path, old, new, what in STATED:
+        text = before[path].replace(old, new, 1)
+        (folder / path).write_text(text, "utf-8")
+        (problem,) = [each for each in judge_folder(folder).problems if each.code == "sample-size"]
+        (folder / path).write_text(before[path], "utf-8")
+        assert problem.what == what
+        line = text.splitlines()[problem.line - 1]
+        assert line[problem.column - 1 :].startswith(what.split(" ")[0])
+    edit(folder, "tasks.md", "3841 users in control", "4,000 users in control")
+    assert found(folder) == set()
+
+
 SPLIT = "experiment.assignment={method: traffic-split, unit: request, treatment: 20%}"
 CONTRADICTORY = [
     (("services=[{name: a, requests_per_second: 19}]",), "blind-step"),
@@ -562,7 +592,7 @@ def test_the_operator_s_monitors_are_held_against_the_pods(tmp_path: Path) -> No
 
 
 def test_every_code_has_a_test_that_breaks_a_bundle() -> None:
-    tested = {code for code, breaks in BREAKS.items() if breaks} | {code for _, code in CONTRADICTORY} | {"not-text"}
+    tested = {code for code, breaks in BREAKS.items() if breaks} | {code for _, code in CONTRADICTORY} | {"not-text", "sample-size"}
     assert tested == {code for code, row in CODES.items() if row.severity != "note"}
 
 

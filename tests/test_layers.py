@@ -22,6 +22,7 @@ ROOMS = (
     "units",
     "fields",
     "metrics",
+    "experiment",
     "spec",
     "defaults",
     "schema",
@@ -37,7 +38,6 @@ ROOMS = (
     "explain",
     "specedit",
     "importer",
-    "experiment",
     "plan",
     "cache",
     "render",
@@ -67,6 +67,7 @@ SIDE_DOORS = {
     # A run that remembers its packs reads their files, and loads nothing that knows what is in them.
     *("packs.fields", "packs.layers", "packs.manifest", "packs.lint", "packs.golden"),
     *("experiment.evidence", "merge.entries"),  # only `readout` needs them
+    "experiment.stated",  # only `check` and `import` need it
 }
 
 FILES = frozenset(

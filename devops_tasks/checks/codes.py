@@ -159,6 +159,10 @@ CODES: dict[str, Code] = {
              "At a step of the release a rollback criterion cannot do its work: the window holds too few requests of "
              "the new version to tell a bad one from a healthy one, or the next step comes before a rollback could.",
              "Begin with a larger step, pause for longer, or watch the first step with a longer window by hand."),
+        Code("sample-size", "warning", "Contradictions",
+             "A page states a number of units or a length of the experiment that is too small for the numbers of the "
+             "spec: with these, an effect as large as the target's would be missed more often than was accepted.",
+             "Write the number that is named, or change the experiment in the spec and generate."),
         Code("unlisted-class", "warning", "Contradictions",
              "An instance class is of a family that this version's list of AWS does not have: a new one, or a slip.",
              "Correct the class; if it is right, nothing is lost, and a newer version knows it."),

@@ -29,6 +29,7 @@ from devops_tasks.checks.overlays import read_overlays
 from devops_tasks.checks.residue import check_residue, texts_of
 from devops_tasks.checks.rollouts import check_rollouts
 from devops_tasks.checks.rules import Rule, read_rules
+from devops_tasks.checks.sizes import check_stated
 from devops_tasks.checks.syntax import Shell, check_markers, check_pages, check_scripts, read_texts
 from devops_tasks.checks.undecided import Undecided, check_strays, find_undecided
 from devops_tasks.errors import Problem
@@ -82,6 +83,7 @@ def judge_bundle(bundle: Bundle, exists: Exists, shell: Shell | None = None) -> 
         *check_strays(files, undecided),
         *_contradictions(bundle.spec, files, documents),
         *against.check_guardrails(bundle.plan["guardrails"]),
+        *check_stated(bundle.plan["experiment"]["sample"], files),
     ]
     told = {(problem.where, problem.line) for problem in problems}
     problems += [each for each in check_numbers(bundle.made, files) if (each.where, each.line) not in told]

@@ -5,13 +5,14 @@ silence, files.
 """
 
 from devops_tasks.importer.answers import Imported, Meaning, Note, Taker
-from devops_tasks.importer.meanings import LISTED, guardrail, meant
+from devops_tasks.importer.meanings import LISTED, guardrail, meant, stated_days, stated_sizes
 from devops_tasks.importer.phrases import parts_of_limit
 from devops_tasks.importer.statements import Statement, read_statements
 
 __all__ = ["MOST_BYTES", "Imported", "Note", "import_document"]
 
 MOST_BYTES = 2_000_000
+_LATE = [guardrail, stated_days, stated_sizes]
 
 
 def import_document(text: str) -> Imported:
@@ -24,7 +25,8 @@ def import_document(text: str) -> Imported:
         if not meanings and (statement.kind != "title" or not statement.above):
             silent.append(statement.line)
         found += meanings
-    found.sort(key=lambda each: each[1] is guardrail)  # what rolls a release back is said by its own section first
+    # What rolls a release back is said by its own section first; what is computed takes all the other numbers.
+    found.sort(key=lambda each: _LATE.index(each[1]) if each[1] in _LATE else -1)
     for statement, meaning in found:
         if meaning in LISTED and not statement.cells:
             for part in parts_of_limit(statement.text):

@@ -4,11 +4,13 @@ Lives here: the tables of words, and which key each stands for. Must not: readin
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from devops_tasks.errors import KeyPath
+from devops_tasks.experiment.stated import Needed, Short, short_days, short_sizes
 from devops_tasks.fields import value_at
 from devops_tasks.importer.answers import Meaning, Note, Taker, shorten
+from devops_tasks.importer.needs import needed_of
 from devops_tasks.importer.phrases import (
     Unclear,
     is_unfilled,
@@ -223,6 +225,20 @@ def _requirement(taker: Taker, statement: Statement) -> None:
 
 
 _COMPUTED = "no key of the spec: the tool computes it"
+
+
+def _computed(find: Callable[[str, Needed], Iterator[Short]]) -> Meaning:
+    """Take nothing, and say where what is stated is too small for the document's own numbers."""
+
+    def meaning(taker: Taker, statement: Statement) -> None:
+        needed = needed_of(taker.answers)
+        short = [each.words for each in find(statement.text, needed)] if needed else []
+        raise Unclear("; ".join([_COMPUTED, *short]))
+
+    return meaning
+
+
+stated_days, stated_sizes = _computed(short_days), _computed(short_sizes)
 _SECTIONS: tuple[tuple[str, Meaning], ...] = (
     (r"hypothes[ie]s|(?:riskiest )?assumptions?|riskiest assumption", _belief),
     (r"(?:primary|main|key|north[- ]star)(?: success)? (?:metric|kpi)|primary|(?:goal|success) (?:metric|kpi)", _goal),
@@ -254,8 +270,8 @@ _LABELS: tuple[tuple[str, Meaning], ...] = (
         r"(?:(?:eligible|daily|new) )+(?:users|units|traffic|visitors|sessions|active users)(?: (?:per|a) day)?",
         _eligible,
     ),
-    (r"duration|run time", _no_key(_COMPUTED)),
-    (r"sample size", _no_key(_COMPUTED)),
+    (r"duration|run time", stated_days),
+    (r"sample size", stated_sizes),
 )
 """What a label means for the text behind it, and for nothing else."""
 
