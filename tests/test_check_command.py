@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections import Counter
@@ -905,14 +906,19 @@ READ_BY_CHECKS = (
 )
 
 
-@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE.keys())
-def test_no_file_makes_the_command_fail(edited: Callable[[str], Path], garbage: bytes) -> None:
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_no_file_makes_the_command_fail(edited: Callable[[str], Path], garbage: str) -> None:
     folder = edited(M)
-    for path in READ_BY_CHECKS:
+    for path in _ruined(garbage):
         before = (folder / path).read_bytes()
-        (folder / path).write_bytes(garbage)
+        (folder / path).write_bytes(GARBAGE[garbage])
         judge_folder(folder)
         (folder / path).write_bytes(before)
+
+
+def _ruined(garbage: str) -> tuple[str, ...]:
+    """Choose files for a kind of garbage: a third for each, so that together they take all; in `make soak`, all."""
+    return READ_BY_CHECKS if "FILES" in os.environ else READ_BY_CHECKS[list(GARBAGE).index(garbage) % 3 :: 3]
 
 
 def test_a_bundle_of_garbage_is_told_file_by_file(edited: Callable[[str], Path]) -> None:

@@ -26,7 +26,7 @@ from tests import tools
 from tests.bundles import EXAMPLES, example, load_example, load_text, render_bundle
 from tests.test_delivery import idle_sleeps
 from tests.test_document import label, section, table_rows
-from tests.test_monitoring import ONE, connections, durations, requests, run_rules
+from tests.test_monitoring import ONE, connections, durations, requests, run_rules, scene
 from tests.test_recovery import interval_hours, unnamed
 from tests.tools import ROOT
 
@@ -478,9 +478,8 @@ def misjudged(rule: Rule, files: Files, place: Path) -> str:
     for path, text in files.items():
         (place / path).parent.mkdir(parents=True, exist_ok=True)
         (place / path).write_text(text)
-    expr = f'count(ALERTS{{alertname="{rule.alert}",alertstate="firing"}}) > bool 0 or vector(0)'
-    expected = {"expr": expr, "eval_time": "19m", "exp_samples": [{"value": int(rule.fires)}]}
-    return run_rules(place, place, rule.series, expected)
+    asked = scene(rule.row, rule.alert, rule.series, fires=rule.fires)
+    return run_rules(place, place, "30s", [asked])
 
 
 def with_rule(rule: Rule) -> Files:
@@ -520,7 +519,8 @@ def scraped(config: str, place: Path) -> str:
         if path.startswith("monitoring/"):
             (place / path.removeprefix("monitoring/")).write_text(text)
     (place / "prometheus-config.yml").write_text(config)
-    return tools.promtool_relabel(place, "feature-api", SIDE_PORT).get("__address__", "")
+    [found] = tools.promtool_relabel(place, "feature-api", SIDE_PORT)
+    return found.get("__address__", "")
 
 
 @pytest.mark.real

@@ -182,11 +182,11 @@ def test_amtool_finds_nothing_in_the_routes(name: str, folders: Callable[[str], 
     assert tools.amtool_check_config(folders(name) / "monitoring" / "alertmanager.yml") == ""
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_the_linters_find_nothing(name: str, folders: Callable[[str], Path]) -> None:
-    assert tools.yaml_lint(folders(name) / "monitoring") == ""
-    assert tools.markdown_lint(folders(name) / "monitoring") == ""
-    assert tools.markdown_lint(folders(name) / "runbooks" / "alerts") == ""
+def test_the_linters_find_nothing(folders: Callable[[str], Path]) -> None:
+    # Those of the examples: tests/test_end_to_end.py.
+    monitoring = [folders(name) / "monitoring" for name in TEXTS]
+    assert tools.yaml_lint(*monitoring) == ""
+    assert tools.markdown_lint(*monitoring, *(folders(name) / "runbooks" / "alerts" for name in TEXTS)) == ""
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -500,20 +500,20 @@ SCENES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("alert", "firing", "series"),
-    [
-        pytest.param(alert, int(verb == FIRE), series, id=f"{alert} {verb}: {why}")
-        for alert, verb, why, series in SCENES
-    ],
-)
-def test_from_raw_series_to_the_alert(
-    alert: str, firing: int, series: list[tuple[str, str]], folders: Callable[[str], Path], tmp_path: Path
-) -> None:
+def scene(name: str, alert: str, series: list[tuple[str, str]], *, fires: bool) -> dict[str, Any]:
+    """Ask in promtool's notation whether an alert fires over raw series."""
     expr = f'count(ALERTS{{alertname="{alert}",alertstate="firing"}}) > bool 0 or vector(0)'
-    expected = {"expr": expr, "eval_time": "19m",
-                "exp_samples": [{"value": firing}]}  # fmt: skip
-    assert run_rules(folders("one service"), tmp_path, series, expected) == ""
+    return {
+        "name": name,
+        "interval": "30s",
+        "input_series": [{"series": each, "values": values} for each, values in series],
+        "promql_expr_test": [{"expr": expr, "eval_time": "19m", "exp_samples": [{"value": int(fires)}]}],
+    }
+
+
+def test_from_raw_series_to_the_alert(folders: Callable[[str], Path], tmp_path: Path) -> None:
+    scenes = [scene(f"{alert} {verb}: {why}", alert, series, fires=verb == FIRE) for alert, verb, why, series in SCENES]
+    assert run_rules(folders("one service"), tmp_path, "30s", scenes) == ""
 
 
 def order(folder: Path) -> list[str]:
@@ -522,19 +522,15 @@ def order(folder: Path) -> list[str]:
     return [group["name"] for name in files for group in read(folder, name)["groups"]]
 
 
-def run_rules(folder: Path, place: Path, series: list[tuple[str, str]], expected: dict[str, Any]) -> str:
+def run_rules(folder: Path, place: Path, interval: str, scenes: list[dict[str, Any]]) -> str:
     content = {
         "rule_files": [str(folder / "monitoring" / name) for name in ("recording-rules.yml", "alert-rules.yml")],
-        "evaluation_interval": "30s",
+        "evaluation_interval": interval,
         "group_eval_order": order(folder),
-        "tests": [{
-            "interval": "30s",
-            "input_series": [{"series": name, "values": values} for name, values in series],
-            "promql_expr_test": [expected],
-        }],
-    }  # fmt: skip
-    (place / "scene.test.yml").write_text(yaml.safe_dump(content))
-    return tools.promtool_test_rules(place / "scene.test.yml")
+        "tests": scenes,
+    }
+    (place / "scenes.test.yml").write_text(yaml.safe_dump(content))
+    return tools.promtool_test_rules(place / "scenes.test.yml")
 
 
 @pytest.mark.parametrize(("share", "firing"), [("0.49", 1), ("0.51", 0), ("0", 1)], ids=["49%", "51%", "all gone"])
@@ -546,23 +542,16 @@ def test_traffic_is_compared_with_the_same_hour_of_earlier_weeks(
     values = f"0+{before}x{three_weeks} {before * three_weeks}+{after}x{last_hours}"
     if share == "0":
         values = f"0+{before}x{three_weeks} _x{last_hours}"
-    content = {
-        "rule_files": [str(folders("one service") / "monitoring" / name)
-                       for name in ("recording-rules.yml", "alert-rules.yml")],
-        "evaluation_interval": "1h",
-        "group_eval_order": order(folders("one service")),
-        "tests": [{
-            "interval": "2m",
-            "input_series": [{"series": requests(0)[0], "values": values}],
-            "promql_expr_test": [{
-                "expr": 'count(ALERTS{alertname="ApiThroughputRatioLow",alertstate="firing"}) or vector(0)',
-                "eval_time": f"{3 * 7 * 24 + 3}h",
-                "exp_samples": [{"value": firing}],
-            }],
+    weeks = {
+        "interval": "2m",
+        "input_series": [{"series": requests(0)[0], "values": values}],
+        "promql_expr_test": [{
+            "expr": 'count(ALERTS{alertname="ApiThroughputRatioLow",alertstate="firing"}) or vector(0)',
+            "eval_time": f"{3 * 7 * 24 + 3}h",
+            "exp_samples": [{"value": firing}],
         }],
     }  # fmt: skip
-    (tmp_path / "weeks.test.yml").write_text(yaml.safe_dump(content))
-    assert tools.promtool_test_rules(tmp_path / "weeks.test.yml") == ""
+    assert run_rules(folders("one service"), tmp_path, "1h", [weeks]) == ""
 
 
 # The generated tests hold whatever the spec says
@@ -572,14 +561,23 @@ def test_traffic_is_compared_with_the_same_hour_of_earlier_weeks(
     "alerts",
     [
         "[{metric: error_ratio, for: 7s}, {metric: cpu_utilization, for: 20m}]",
-        "[{metric: error_ratio, above: 0%, for: 90s}, {metric: memory_utilization, above: 0.001%}]",
-        "[{metric: throughput_ratio, below: 33.333333%}, {metric: latency_p95, above: 2.5s}]",
-        "[{metric: own, query: up, below: 0}, {metric: own, above: 999999999999999, severity: info}]",
-        "[{metric: own, query: up, below: 0%}, {metric: own, above: 40000%, severity: info}]",
-        "[{metric: own, query: up, above: 2d}, {metric: own, above: 0.000000001, severity: info}]",
-        "[{metric: own, query: up, above: 7/h}, {metric: own, below: 0.5/min, severity: info}]",
-        "[{metric: auth_failures, above: 0.5/h}, {metric: db_latency_p95, above: 1s}]",
+        """
+  - {metric: error_ratio, above: 0%, for: 90s}
+  - {metric: memory_utilization, above: 0.001%}
+  - {metric: throughput_ratio, below: 33.333333%}
+  - {metric: latency_p95, above: 2.5s}
+  - {metric: auth_failures, above: 0.5/h}
+  - {metric: db_latency_p95, above: 1s}
+  - {metric: count, query: up, below: 0}
+  - {metric: count, above: 999999999999999, severity: info}
+  - {metric: share, query: up, below: 0%}
+  - {metric: share, above: 40000%, severity: info}
+  - {metric: age, query: up, above: 2d}
+  - {metric: age, above: 0.000000001, severity: info}
+  - {metric: pace, query: up, above: 7/h}
+  - {metric: pace, below: 0.5/min, severity: info}""",
     ],
+    ids=["waits that are no multiples of a minute", "thresholds in each unit, very small and very large"],
 )
 def test_rule_tests_pass_whatever_the_threshold_and_the_wait(alerts: str, tmp_path: Path) -> None:
     files = render_bundle(load_text(f"{ONE}\nalerts: {alerts}\n"))
@@ -627,29 +625,27 @@ POD = {
 LABELS = {"job": "feature-api", "namespace": "saved", "pod": "feature-api-blue-6d4c-x", "colour": "blue"}
 
 
-@pytest.mark.parametrize("address", ["10.0.0.7:9102", "[2001:db8::7]:9102"], ids=["IPv4", "IPv6"])
-def test_a_pod_of_the_service_is_scraped_with_the_labels_of_the_rules(
-    address: str, folders: Callable[[str], Path]
+ADDRESSES = {"IPv4": "10.0.0.7:9102", "IPv6": "[2001:db8::7]:9102"}
+STRANGERS = {
+    "another service": {"__meta_kubernetes_pod_label_app_kubernetes_io_name": "other"},
+    "a longer name": {"__meta_kubernetes_pod_label_app_kubernetes_io_name": "feature-api-2"},
+    "its other port": {"__meta_kubernetes_pod_container_port_name": "http"},
+    "a pod that has ended": {"__meta_kubernetes_pod_phase": "Succeeded"},
+    "a pod without a node": {"__meta_kubernetes_pod_phase": "Pending"},
+}
+
+
+def test_a_pod_of_the_service_is_scraped_with_the_labels_of_the_rules_and_nothing_else_is(
+    folders: Callable[[str], Path],
 ) -> None:
-    pod = POD | {"__address__": address}
-    found = tools.promtool_relabel(folders("renamed metrics") / "monitoring", "feature-api", pod)
-    assert {name: found[name] for name in LABELS} == LABELS
-    assert found["__address__"] == found["instance"] == address
-    assert found["__metrics_path__"] == "/internal/metrics"
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param({"__meta_kubernetes_pod_label_app_kubernetes_io_name": "other"}, id="another service"),
-        pytest.param({"__meta_kubernetes_pod_label_app_kubernetes_io_name": "feature-api-2"}, id="a longer name"),
-        pytest.param({"__meta_kubernetes_pod_container_port_name": "http"}, id="its other port"),
-        pytest.param({"__meta_kubernetes_pod_phase": "Succeeded"}, id="a pod that has ended"),
-        pytest.param({"__meta_kubernetes_pod_phase": "Pending"}, id="a pod without a node"),
-    ],
-)
-def test_nothing_else_is_scraped(change: dict[str, str], folders: Callable[[str], Path]) -> None:
-    assert tools.promtool_relabel(folders("renamed metrics") / "monitoring", "feature-api", POD | change) == {}
+    own = [POD | {"__address__": address} for address in ADDRESSES.values()]
+    others = [POD | change for change in STRANGERS.values()]
+    found = tools.promtool_relabel(folders("renamed metrics") / "monitoring", "feature-api", *own, *others)
+    for labels, address in zip(found, ADDRESSES.values(), strict=False):
+        assert {name: labels[name] for name in LABELS} == LABELS
+        assert labels["__address__"] == labels["instance"] == address
+        assert labels["__metrics_path__"] == "/internal/metrics"
+    assert {who: labels for who, labels in zip(STRANGERS, found[len(own) :], strict=True) if labels} == {}
 
 
 def test_the_exporter_of_a_database_says_whose_it_is(folders: Callable[[str], Path]) -> None:
@@ -659,10 +655,11 @@ def test_the_exporter_of_a_database_says_whose_it_is(folders: Callable[[str], Pa
         "__meta_kubernetes_pod_label_app_kubernetes_io_instance": "features-db",
         "__meta_kubernetes_pod_container_port_number": "9187",
     }
-    folder = folders("renamed metrics") / "monitoring"
-    assert tools.promtool_relabel(folder, "postgres-exporter", exporter)["database"] == "features-db"
     other = exporter | {"__meta_kubernetes_pod_label_app_kubernetes_io_instance": "other-db"}
-    assert tools.promtool_relabel(folder, "postgres-exporter", other) == {}
+    folder = folders("renamed metrics") / "monitoring"
+    found, dropped = tools.promtool_relabel(folder, "postgres-exporter", exporter, other)
+    assert found["database"] == "features-db"
+    assert dropped == {}
 
 
 # The rows of the table

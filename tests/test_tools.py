@@ -194,8 +194,10 @@ def test_relabelling_runs_on_a_discovered_target(tmp_path: Path) -> None:
         "__meta_kubernetes_pod_label_app": "api",
         "__meta_kubernetes_pod_annotation_prometheus_io_port": "9102",
     }
-    assert tools.promtool_relabel(tmp_path, "api", target)["__address__"] == "10.0.0.7:9102"
-    assert tools.promtool_relabel(tmp_path, "api", target | {"__meta_kubernetes_pod_label_app": "web"}) == {}
+    other = target | {"__meta_kubernetes_pod_label_app": "web"}
+    found, dropped = tools.promtool_relabel(tmp_path, "api", target, other)
+    assert found["__address__"] == "10.0.0.7:9102"
+    assert dropped == {}
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,8 @@ NODE = ROOT / "build" / "node"
 CHECKOV = ROOT / "build" / "checkov" / "bin" / "checkov"
 ACTIONLINT = NODE / "node_modules" / "@tktco" / "node-actionlint" / "bin" / "node-actionlint.js"
 SERVICE_ACCOUNT_FILE = "service-account"
+_NUMBER = "__meta_number"
+"""Tells targets apart in what promtool answers: in no order, and with an address that may be relabelled."""
 WORKFLOW_SCHEMAS = {"github-workflows": [], "gitlab-ci": ["--data-transform", "gitlab-ci"]}
 
 
@@ -142,20 +144,21 @@ def promtool_check_config(folder: Path, name: str = "prometheus-config.yml") -> 
 
 
 def promtool_relabel(
-    folder: Path, job: str, target: Mapping[str, str], name: str = "prometheus-config.yml"
-) -> dict[str, str]:
-    """Give the labels that a discovered target has after the job's relabelling; empty: the target is dropped.
+    folder: Path, job: str, *targets: Mapping[str, str], name: str = "prometheus-config.yml"
+) -> list[dict[str, str]]:
+    """Give the labels that each discovered target has after the job's relabelling; empty: the target is dropped.
 
-    `target` holds the discovered labels, `__address__` among them.
+    A target holds the discovered labels, `__address__` among them. One run for all of them: it works for the whole
+    timeout (30 seconds unless told); static targets are there at once.
     """
-    with without_discovery(folder, name, target) as config:
-        # It always waits for the whole timeout (30 seconds unless told); static targets are there at once.
+    numbered = [{**target, _NUMBER: str(number)} for number, target in enumerate(targets)]
+    with without_discovery(folder, name, *numbered) as config:
         arguments = ["check", "service-discovery", "--timeout=1s", config.name, job]
         done = run("promtool", arguments, folder=config.parent)
     if done.returncode:
         raise ToolFailedError(done.stdout + done.stderr)
-    labels: dict[str, str] = json.loads(done.stdout)[0]["labels"] or {}
-    return labels
+    found = {each["discoveredLabels"][_NUMBER]: each["labels"] or {} for each in json.loads(done.stdout)}
+    return [found[target[_NUMBER]] for target in numbered]
 
 
 def amtool_check_config(path: Path) -> str:
@@ -170,8 +173,8 @@ def amtool_verify_route(path: Path, labels: Mapping[str, str], receivers: Sequen
 
 
 @contextmanager
-def without_discovery(folder: Path, name: str, target: Mapping[str, str] | None = None) -> Iterator[Path]:
-    """Copy the folder, replacing each Kubernetes discovery in its configuration by one static target.
+def without_discovery(folder: Path, name: str, *targets: Mapping[str, str]) -> Iterator[Path]:
+    """Copy the folder, replacing each Kubernetes discovery in its configuration by static targets.
 
     Debian's promtool is built without Kubernetes discovery and rejects the word. A static target may carry
     `__meta_kubernetes_*` labels, so relabelling still has something to work on.
@@ -181,22 +184,24 @@ def without_discovery(folder: Path, name: str, target: Mapping[str, str] | None 
         shutil.copytree(folder, copy)
         (copy / SERVICE_ACCOUNT_FILE).touch()
         config = copy / name
-        content = replace_discovery(yaml.safe_load(config.read_text("utf-8")), target)
+        content = replace_discovery(yaml.safe_load(config.read_text("utf-8")), targets)
         config.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
         yield config
 
 
-def replace_discovery(node: object, target: Mapping[str, str] | None) -> object:
+def replace_discovery(node: object, targets: Sequence[Mapping[str, str]]) -> object:
     if isinstance(node, list):
-        return [replace_discovery(item, target) for item in node]
+        return [replace_discovery(item, targets) for item in node]
     if isinstance(node, str) and node.startswith("/var/run/secrets/kubernetes.io/serviceaccount/"):
         return SERVICE_ACCOUNT_FILE
     if not isinstance(node, dict):
         return node
-    replaced = {key: replace_discovery(value, target) for key, value in node.items() if key != "kubernetes_sd_configs"}
+    replaced = {key: replace_discovery(value, targets) for key, value in node.items() if key != "kubernetes_sd_configs"}
     if "kubernetes_sd_configs" in node:
         roles = [str(discovery["role"]) for discovery in node["kubernetes_sd_configs"]]
-        replaced["static_configs"] = [static_target(target or sample_target(role)) for role in roles]
+        replaced["static_configs"] = [
+            static_target(each) for role in roles for each in targets or [sample_target(role)]
+        ]
     return replaced
 
 
@@ -286,23 +291,23 @@ def _of_checkov(reports: Sequence[Mapping[str, Any]], frameworks: Sequence[str])
 # Scripts, documents, pipelines
 
 
-def shellcheck(path: Path) -> str:
-    return findings("shellcheck", ["--norc", "--enable=all", path])
+def shellcheck(*paths: Path) -> str:
+    return findings("shellcheck", ["--norc", "--enable=all", *paths])
 
 
-def shfmt(path: Path) -> str:
+def shfmt(*paths: Path) -> str:
     """Compare with shfmt's form, indented by four spaces (its own default is tabs) as the document's scripts are."""
-    return findings("shfmt", ["--diff", "--indent=4", path])
+    return findings("shfmt", ["--diff", "--indent=4", *paths])
 
 
-def markdown_lint(path: Path) -> str:
-    """Lint a Markdown file, or all those in a folder; the exceptions and their reasons are in `.pymarkdown`."""
-    return findings("pymarkdown", ["--strict-config", "--config", ROOT / ".pymarkdown", "scan", "--recurse", path])
+def markdown_lint(*paths: Path) -> str:
+    """Lint Markdown files, or all those in folders; the exceptions and their reasons are in `.pymarkdown`."""
+    return findings("pymarkdown", ["--strict-config", "--config", ROOT / ".pymarkdown", "scan", "--recurse", *paths])
 
 
-def yaml_lint(path: Path) -> str:
-    """Lint a YAML file, or all those in a folder, warnings included; the exceptions are in `.yamllint`."""
-    return findings("yamllint", ["--strict", "--format=parsable", "--config-file", ROOT / ".yamllint", path])
+def yaml_lint(*paths: Path) -> str:
+    """Lint YAML files, or all those in folders, warnings included; the exceptions are in `.yamllint`."""
+    return findings("yamllint", ["--strict", "--format=parsable", "--config-file", ROOT / ".yamllint", *paths])
 
 
 def cfn_lint(folder: Path) -> str:
