@@ -86,8 +86,8 @@ CODES: dict[str, Code] = {
              "See `devops-tasks COMMAND --help`."),
         Code("set", "Command line", "A `--set` is not `key=value`, or there is no such place in the spec.",
              "Correct the key path; lists count from 0."),
-        Code("no-terminal", "Command line", "`init` or `new` cannot ask: no terminal, `CI` is set, or `--no-input` is given.",
-             "Write the keys that are named into a file and use `generate`, or give them with `--set`."),
+        Code("no-terminal", "Command line", "`init` or `new` cannot ask: no terminal, `CI` is set, or `--no-input` is "
+             "given.", "Write the keys that are named into a file and use `generate`, or give them with `--set`."),
         Code("output", "Output", "The output folder is a file, a link, or a folder of the tool itself.",
              "Name another folder."),
         Code("link", "Output", "A file or folder of the bundle is a link on disk. Links are never followed.",

@@ -153,7 +153,8 @@ def test_what_the_spec_knows_is_in_the_requirements_and_the_rest_is_to_be_decide
     text = (tmp_path / "feature/requirements.md").read_text("utf-8")
     written = read_spec(EXAMPLES[-1]).tree["experiment"]
     assert written["hypothesis"] in text
-    assert f"**Primary Metric:** {written['primary_metric']['name']}: {written['primary_metric']['target']}" in text
+    metric = written["primary_metric"]
+    assert f"**Primary Metric:** {metric['name']}\n  - **Target:** {metric['target']}\n" in text
     for heading in ("### Riskiest Assumption", "### Success Metrics", "### Failure Criteria", "### Experiment Design"):
         assert f"\n{heading}\n" in text
     assert "1. **[REQ-001]** *to be decided*" in text

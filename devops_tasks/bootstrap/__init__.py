@@ -28,7 +28,7 @@ from devops_tasks.generate import (
     write_folder,
 )
 from devops_tasks.merge import Change, plan_changes
-from devops_tasks.plan import plan_bundle
+from devops_tasks.plan import plan_feature
 from devops_tasks.reading import reason
 from devops_tasks.render import Files, Renderer
 from devops_tasks.runs import Report
@@ -173,7 +173,7 @@ def create_feature(renderer: Renderer, start: Start, wanted: Wanted) -> Report:
     _check_paths(source, loaded, wanted.spec)
     renderer = layer_packs(renderer, loaded, trust=wanted.trust)
     bundle = render_bundle(renderer, loaded, wanted.today)
-    documents = renderer.render_folder(_TEMPLATES, plan_bundle(loaded.spec, _day(wanted.today)))
+    documents = renderer.render_folder(_TEMPLATES, plan_feature(loaded.spec, _day(wanted.today)))
     try:
         with prepared(folder) as staged:
             _write(staged, documents, start.text)

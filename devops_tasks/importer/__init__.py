@@ -4,6 +4,7 @@ Lives here: the way through a document, from its statements over what each means
 silence, files.
 """
 
+from devops_tasks.importer import exact
 from devops_tasks.importer.answers import Imported, Meaning, Note, Taker
 from devops_tasks.importer.meanings import LISTED, guardrail, meant, stated_days, stated_sizes
 from devops_tasks.importer.phrases import parts_of_limit
@@ -18,6 +19,9 @@ _LATE = [guardrail, stated_days, stated_sizes]
 def import_document(text: str) -> Imported:
     """Read a Markdown document: the parent document of a feature, or product requirements in prose and tables."""
     taker = Taker()
+    if exact.MARK in text:
+        exact.take_exactly(text, taker)
+        return Imported(taker.answers, sorted(taker.notes, key=lambda note: note.line), [])
     found: list[tuple[Statement, Meaning]] = []
     silent = []
     for statement in read_statements(text):

@@ -89,19 +89,24 @@ class Taker:
         self._group(path[:-1])[str(path[-1])] = text
         self.notes.append(Note(statement.line, key_text(path), shorten(text), remark))
 
-    def add(self, statement: Statement, path: KeyPath, item: Tree, remark: str = "") -> None:
-        """Add an item to a list, unless it is there."""
+    def add(self, statement: Statement, path: KeyPath, item: Tree, remark: str = "", *, twice: bool = False) -> None:
+        """Add an item to a list; ``twice`` says that it may be there already."""
         items = self._group(path[:-1]).setdefault(str(path[-1]), [])
         shape = shape_at(SPEC, path)
         name = shape.name if isinstance(shape, Listing) else ""
         same = [each for each in items if (each[name] == item[name] if name else each == item)]
-        if same:
+        if same and not twice:
             shown = " ".join(same[0].values()) if isinstance(item, dict) else "it"
             msg = f"{key_text(path)} has {shown} already"
             raise Unclear(msg)
         items.append(item)
         shown = " ".join(item.values()) if isinstance(item, dict) else item
         self.notes.append(Note(statement.line, f"{key_text(path)}[{len(items) - 1}]", shorten(shown), remark))
+
+    def empty(self, statement: Statement, path: KeyPath) -> None:
+        """Answer a list with nothing."""
+        self._group(path[:-1])[str(path[-1])] = []
+        self.notes.append(Note(statement.line, key_text(path), "none", shorten(statement.text)))
 
     def _group(self, path: KeyPath) -> dict[str, Tree]:
         group = self.answers

@@ -28,7 +28,7 @@ from devops_tasks.packs import (
 from devops_tasks.packs.layers import LayeredRenderer, Layers, check_layers
 from devops_tasks.packs.lint import Finding, Given, absent, asked, computations, is_part, misprinted, stored, unknown
 from devops_tasks.packs.manifest import Layer, open_layer, shape_with
-from devops_tasks.plan import plan_bundle
+from devops_tasks.plan import plan_bundle, plan_feature
 from devops_tasks.render import PLURALS, Files, Renderer
 from devops_tasks.spec import SPEC
 from devops_tasks.specfile import Loaded, Source, load_spec, parse_spec
@@ -113,7 +113,7 @@ def sample_plan(shape: Nested[Any] = SPEC) -> dict[str, Any]:
         for step in path[:-1]:
             group = group.setdefault(str(step), {})
         group[str(path[-1])] = field.sample
-    return plan_bundle(load_spec(Source("", tree, {}, shape=shape)).spec)
+    return plan_feature(load_spec(Source("", tree, {}, shape=shape)).spec)
 
 
 def try_pack(base: Renderer, folder: Path, lower: Sequence[Path] = (), *, update: bool) -> list[Problem]:

@@ -19,7 +19,7 @@ from devops_tasks.plan.undecided import plan_undecided
 from devops_tasks.plan.workloads import plan_workloads
 from devops_tasks.spec import Spec
 
-__all__ = ["Flow", "Peer", "Plan", "all_flows", "plan_bundle"]
+__all__ = ["Flow", "Peer", "Plan", "all_flows", "plan_bundle", "plan_feature"]
 
 Plan = dict[str, Any]
 
@@ -43,3 +43,10 @@ def plan_bundle(spec: Spec, today: date | None = None) -> Plan:
 
         plan["pack_fields"] = plan_pack_fields(spec.pack_fields)
     return {**plan, **plan_document(spec, plan, today), "undecided": plan_undecided(spec)}
+
+
+def plan_feature(spec: Spec, today: date | None = None) -> Plan:
+    """Plan the documents that a feature's folder begins with: the bundle, and what the requirements say besides."""
+    from devops_tasks.plan.requirements import plan_requirements
+
+    return {**plan_bundle(spec, today), "requirements": plan_requirements(spec)}

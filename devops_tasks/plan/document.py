@@ -22,7 +22,7 @@ from devops_tasks.plan.commitments import (
     plan_risks,
     plan_savings,
 )
-from devops_tasks.plan.experiment import plan_experiment, plan_scale
+from devops_tasks.plan.experiment import plan_experiment
 from devops_tasks.plan.network import Flow
 from devops_tasks.plan.tasks import ENGINES, Tasks, plan_tasks, served, workers
 from devops_tasks.plan.watching import (
@@ -30,7 +30,6 @@ from devops_tasks.plan.watching import (
     Instrumentation,
     plan_acting,
     plan_instrumentation,
-    plan_performance,
 )
 from devops_tasks.spec import Spec
 
@@ -45,7 +44,6 @@ class Document(TypedDict):
     documents: Row
     experiment: Row
     guardrails: list[Row]
-    requirements: Row
     overview: Row
     tasks: Tasks
     architecture: Architecture
@@ -73,7 +71,6 @@ def plan_document(spec: Spec, plan: dict[str, Any], today: date | None) -> Docum
         "documents": _documents(spec),
         "experiment": plan_experiment(spec),
         "guardrails": _guardrails(spec),
-        "requirements": {"performance": plan_performance(rows), "scale": list(plan_scale(spec))},
         "overview": _overview(spec),
         "tasks": plan_tasks(spec),
         "architecture": plan_architecture(spec),

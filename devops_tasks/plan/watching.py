@@ -16,8 +16,6 @@ from devops_tasks.plan.alerts import (
 from devops_tasks.spec import Criterion
 from devops_tasks.units import Rate
 
-_ASKED_OF_SERVICES = ("latency_p95", "error_ratio", "failure_ratio")
-
 
 class Acting(TypedDict):
     """One rollback criterion beside the alert on the same metric; ``first`` says which comes before the other."""
@@ -105,9 +103,3 @@ def _missing(row: Row) -> Iterator[str]:
     for who, what in family.needs if family else ():
         if who == "Application":
             yield f"{fill(what, words)}; then have {title} watched ({row.metric} under alerts in the spec)"
-
-
-def plan_performance(rows: list[Row]) -> list[str]:
-    """Say what the alerts ask of the services, as requirements.md does."""
-    asked = [row for row in rows if row.metric in _ASKED_OF_SERVICES]
-    return [f"{row.subject.name}: {METRICS[row.metric].title} not {threshold_words(row)}" for row in asked]
