@@ -593,7 +593,11 @@ def test_the_operator_s_monitors_are_held_against_the_pods(tmp_path: Path) -> No
 
 
 def test_every_code_has_a_test_that_breaks_a_bundle() -> None:
-    tested = {code for code, breaks in BREAKS.items() if breaks} | {code for _, code in CONTRADICTORY} | {"not-text", "sample-size"}
+    tested = (
+        {code for code, breaks in BREAKS.items() if breaks}
+        | {code for _, code in CONTRADICTORY}
+        | {"not-text", "sample-size"}
+    )
     assert tested == {code for code, row in CODES.items() if row.severity != "note"}
 
 

@@ -233,6 +233,14 @@ def test_what_a_person_changed_in_the_requirements_is_read_as_they_wrote_it() ->
     assert "no limit such as: Error rate (error_ratio) above 2% for 5m" in "".join(told)
 
 
+@pytest.mark.parametrize(("written", "told"), [("384", "384 in control stated, 3841 in control needed"), ("3841", "")])
+def test_a_size_that_is_too_small_for_the_document_s_own_numbers_is_told(written: str, told: str) -> None:
+    text = skeletons(load_example("saved-reports"))["requirements.md"]
+    imported = import_document(text.replace("3841 users in control", f"{written} users in control"))
+    (note,) = [note for note in imported.notes if "Sample Size" in note.text]
+    assert note.why.partition("computes it")[2].strip("; ") == told
+
+
 def test_a_limit_for_one_service_is_told_and_not_taken_for_all() -> None:
     loaded = load_example("checkout", "alerts=[{metric: latency_p95, service: checkout-api, above: 450ms}]")
     imported = import_document(skeletons(loaded)["requirements.md"])

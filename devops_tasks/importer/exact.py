@@ -11,7 +11,9 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from devops_tasks.errors import KeyPath
+from devops_tasks.fields import value_at
 from devops_tasks.importer.answers import Meaning, Note, Taker, shorten
+from devops_tasks.importer.meanings import stated_days, stated_sizes
 from devops_tasks.importer.phrases import Unclear
 from devops_tasks.importer.statements import Statement
 
@@ -66,7 +68,8 @@ class _Part(NamedTuple):
 
 def take_exactly(text: str, taker: Taker) -> None:
     """Take every value of such a document."""
-    for part in _parts(MarkdownIt("commonmark").parse(text)):
+    parts = list(_parts(MarkdownIt("commonmark").parse(text)))
+    for part in sorted(parts, key=lambda part: part.label in _COMPUTED):  # from all the other numbers
         name = part.label or part.under
         meaning = _meaning(part, name)
         told = shorten(f"{name}: {part.text or 'to be decided'}")
@@ -129,6 +132,17 @@ def _review(taker: Taker, each: Statement) -> None:
     taker.put(each, ("overview", "security_review"), "false" if each.text == "not required" else "true")
 
 
+def _computed(short: Meaning) -> Meaning:
+    """Hold a number that is computed against the others; of a mean it is not known here how it was."""
+
+    def meaning(taker: Taker, each: Statement) -> None:
+        if value_at(taker.answers, (*_METRIC, "kind")) == "proportion":
+            short(taker, each)
+
+    return meaning
+
+
+_COMPUTED: dict[str, Meaning] = {"Duration": _computed(stated_days), "Sample Size": _computed(stated_sizes)}
 _SPOKEN: dict[str, Meaning] = {
     "title": _title,
     _CRITERIA: _limit,
@@ -136,6 +150,7 @@ _SPOKEN: dict[str, Meaning] = {
     "Treatment Group": _arm,
     "Type": _type,
     "Security Review": _review,
+    **_COMPUTED,
 }
 
 
