@@ -43,6 +43,7 @@ _PARTS = ("error_ratio", "failure_ratio", "memory_utilization", "db_connections"
 _LONGEST_INTERVAL = 75  # seconds: four samples in the five minutes that every rule looks at
 _Named = Service | Database | Cache | Queue | ExternalService
 _COLOURS = ("blue", "green")
+_OF_TARGETS = ("namespace", "job", "pod", "instance", "colour", "le")
 _HOUR_SECONDS = 3600
 _DAY_SECONDS = 86400
 _PERCENT_PLACES = Decimal("0.0001")
@@ -320,6 +321,30 @@ def _treatment(spec: Spec) -> Faults:
     if not 0 < spec.experiment.assignment.treatment.ratio < 1:
         what = "needs a part in treatment and a part in control"
         yield Fault(("experiment", "assignment", "treatment"), what, "between 0% and 100%", "out-of-range")
+
+
+def _arms(spec: Spec) -> Faults:
+    """Ask of the monitoring of the arms that there are requests to tell apart, and numbers that mean something."""
+    monitoring, place = spec.experiment.monitoring, ("experiment", "monitoring")
+    if monitoring is None:
+        return
+    measured = {each.name for each in spec.services if each.kind != "worker" and each.metrics.convention != "none"}
+    for position, name in enumerate(monitoring.services):
+        if name not in measured:
+            what = f"{name} is no api or web whose requests are measured: its arms cannot be told apart"
+            yield Fault((*place, "services", position), what, "leave it out", "contradiction")
+    if not measured:
+        yield Fault(place, "no service has requests that are measured", "leave it out", "contradiction")
+    if monitoring.label in _OF_TARGETS:
+        what = f"{monitoring.label} says something else of each series"
+        yield Fault((*place, "label"), what, "have the services use another label, such as arm", "contradiction")
+    if not 0 < monitoring.worse_by.ratio < 1:
+        what = "a difference of nothing is found in every long experiment, and one of all never"
+        yield Fault((*place, "worse_by"), what, "0.5% is usual", "out-of-range")
+    if monitoring.requests_per_failure.value < 1:
+        yield Fault(
+            (*place, "requests_per_failure"), "a failure is one request at least", "write 1 or more", "out-of-range"
+        )
 
 
 def _chances(spec: Spec) -> Faults:
@@ -724,6 +749,7 @@ RULES: tuple[Callable[[Spec], Faults], ...] = (
     _paused,
     _method,
     _treatment,
+    _arms,
     _chances,
     _intervals,
     _rows,

@@ -262,6 +262,25 @@ class Assignment(Record):
     method: str = key(choice("feature-flag", "traffic-split"), "How units are assigned", default="feature-flag")
 
 
+class ArmMonitoring(Record):
+    """How the arms of the experiment are told apart while it runs."""
+
+    label: str = key(LABEL_NAME, "The label of the requests' metrics that holds control, treatment, or none",
+                     required=True, example="arm")  # fmt: skip
+    services: tuple[str, ...] = key(
+        listing(NAME), "The services whose requests carry it; none named means every api and web with metrics",
+        default=[], example=["shop-api"],
+    )  # fmt: skip
+    assigned_units: str | None = key(
+        METRIC, "A gauge of the distinct units assigned so far, with the labels experiment and arm",
+        example="experiment_assigned_users",
+    )  # fmt: skip
+    worse_by: Share = key(SHARE, "How much more often than control treatment may fail", default="0.5%")
+    requests_per_failure: units.Number = key(
+        NUMBER, "How many requests fail where one user meets one fault", default="1"
+    )
+
+
 class Experiment(Record):
     """The hypothesis that the infrastructure serves."""
 
@@ -277,6 +296,7 @@ class Experiment(Record):
     power: Share = key(SHARE, "The share of true effects that shall be found", default="80%")
     infrastructure: tuple[str, ...] = key(listing(SENTENCE), "What else the experiment needs of the infrastructure",
                                           default=[])  # fmt: skip
+    monitoring: ArmMonitoring | None = key(nested(ArmMonitoring), "How its arms are told apart while it runs")
 
 
 class Criterion(Record):

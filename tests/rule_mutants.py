@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _COMPARISONS = (">", ">=", "<", "<=", "==", "!=")
 _ARITHMETIC = ("+", "-", "*", "/")
+_POWERS = ("^", "*")
 _SETS = ("and", "or", "unless")
 _AGGREGATIONS = ("sum", "max", "min", "avg", "count")
 _MATCHING = {"=": ("!=",), "!=": ("=",), "=~": ("!~", "="), "!~": ("=~",)}
@@ -176,7 +177,7 @@ class _Printer:
         self.visit(node.lhs)
         left = self.since(inside)
         op = str(node.op)
-        ops = next(ops for ops in (_COMPARISONS, _ARITHMETIC, _SETS) if op in ops)
+        ops = next(ops for ops in (_COMPARISONS, _ARITHMETIC, _SETS, _POWERS) if op in ops)
         self.word(" ")
         self.word(op, "comparison" if ops is _COMPARISONS else "operator", ops)
         self.word(" ")

@@ -472,6 +472,44 @@ TEXTS: dict[str, tuple[str, Errors]] = {
         MINIMAL + "services: [{name: shop}]\nalerts: [{metric: error_ratio, service: shpo, above: 5%}]\n",
         [("unknown-name", "12:32: alerts[0].service: shpo is no service of this spec (did you mean shop?)")],
     ),
+    "arms that nobody can tell apart, or compare": (
+        MINIMAL.replace(
+            "experiment:\n",
+            "experiment:\n  monitoring: {label: job, services: [shop], worse_by: 0%, requests_per_failure: 0.5}\n",
+        )
+        + "services: [{name: shop, kind: worker}]\n",
+        [
+            (
+                "contradiction",
+                "7:3: experiment.monitoring: no service has requests that are measured (leave it out)",
+            ),
+            (
+                "contradiction",
+                (
+                    "7:16: experiment.monitoring.label: job says something else of each series (have the services use "
+                    "another label, such as arm)"
+                ),
+            ),
+            (
+                "contradiction",
+                (
+                    "7:39: experiment.monitoring.services[0]: shop is no api or web whose requests are measured: its "
+                    "arms cannot be told apart (leave it out)"
+                ),
+            ),
+            (
+                "out-of-range",
+                (
+                    "7:46: experiment.monitoring.worse_by: a difference of nothing is found in every long experiment, "
+                    "and one of all never (0.5% is usual)"
+                ),
+            ),
+            (
+                "out-of-range",
+                "7:60: experiment.monitoring.requests_per_failure: a failure is one request at least (write 1 or more)",
+            ),
+        ],
+    ),
     "steps in the wrong order": (
         MINIMAL + "delivery: {steps: [50%, 10%, 100%]}\n",
         [("out-of-order", "11:25: delivery.steps[1]: 10% is no more than the step before it (sort them)")],

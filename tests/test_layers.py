@@ -62,12 +62,13 @@ ROOMS = (
 # command that merely knows the names of metrics would load them as well. So has the verdict, which only `check` needs.
 SIDE_DOORS = {
     *("metrics.forms", "metrics.advice", "metrics.catalogue", "metrics.conventions", "metrics.objectives"),
-    *("metrics.jobs", "metrics.scenes"),
+    *("metrics.arms", "metrics.jobs", "metrics.scenes"),
     "checks.verdict",
     # A run that remembers its packs reads their files, and loads nothing that knows what is in them.
     *("packs.fields", "packs.layers", "packs.manifest", "packs.lint", "packs.golden"),
     *("experiment.evidence", "merge.entries"),  # only `readout` needs them
     "experiment.stated",  # only `check` and `import` need it
+    "experiment.arms",  # only a bundle whose arms are watched does
 }
 
 FILES = frozenset(

@@ -49,6 +49,13 @@ REFERENCES = {
     "services[].slo.latency.objective": "the same",
     "services[].slo.latency.below": "the same",
     "services[].slo.window": "the same",
+    **dict.fromkeys(
+        (
+            f"experiment.monitoring.{name}"
+            for name in ("label", "services[]", "assigned_units", "worse_by", "requests_per_failure")
+        ),
+        "what follows from it is read back in test_arms",
+    ),
 }
 
 

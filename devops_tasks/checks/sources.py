@@ -44,7 +44,7 @@ class Sources:
 
     def __init__(self, spec: Spec, documents: list[Document], rules: Iterable[Rule]) -> None:
         """Read the catalogue for a bundle's services and scrape jobs."""
-        self._written = {each.name for each in spec.monitoring.metrics}
+        self._written = told(spec).keys()
         self._targets = list(_targets(spec, documents))
         jobs = {each.job for each in self._targets}
         self._prefixes = {prefix: job for prefix, job in PREFIXES.items() if job in jobs}
@@ -94,6 +94,13 @@ class Sources:
         return tuple(shape.put(**added) for shape in shapes or (Shape({}, ABSENT),))
 
 
+def told(spec: Spec) -> dict[str, tuple[str, ...]]:
+    """Give the labels of each series of which the spec says that somebody else provides it."""
+    watched = spec.experiment.monitoring
+    assigned = {watched.assigned_units: ("experiment", "arm")} if watched and watched.assigned_units else {}
+    return {**assigned, **{each.name: each.labels for each in spec.monitoring.metrics}}
+
+
 def _targets(spec: Spec, documents: list[Document]) -> Iterator[Target]:
     config = next((each for each in documents if each.at(("scrape_configs",)) is not None), None)
     services = {each.name: each for each in spec.services if each.metrics.convention != "none"}
@@ -117,7 +124,7 @@ def _set_by(relabelling: object) -> list[str]:
 
 
 def _scraped(spec: Spec, targets: list[Target]) -> Iterator[tuple[str, Shapes]]:
-    written = {each.name: each.labels for each in spec.monitoring.metrics}
+    written = told(spec)
     shapes: dict[str, list[Shape]] = defaultdict(list)
     for target in targets:
         for name, shape in _catalogued(target, written):

@@ -30,6 +30,7 @@ from devops_tasks.checks.residue import check_residue, texts_of
 from devops_tasks.checks.rollouts import check_rollouts
 from devops_tasks.checks.rules import Rule, read_rules
 from devops_tasks.checks.sizes import check_stated
+from devops_tasks.checks.sources import told
 from devops_tasks.checks.syntax import Shell, check_markers, check_pages, check_scripts, read_texts
 from devops_tasks.checks.undecided import Undecided, check_strays, find_undecided
 from devops_tasks.errors import Problem
@@ -85,8 +86,8 @@ def judge_bundle(bundle: Bundle, exists: Exists, shell: Shell | None = None) -> 
         *against.check_guardrails(bundle.plan["guardrails"]),
         *check_stated(bundle.plan["experiment"]["sample"], files),
     ]
-    told = {(problem.where, problem.line) for problem in problems}
-    problems += [each for each in check_numbers(bundle.made, files) if (each.where, each.line) not in told]
+    known = {(problem.where, problem.line) for problem in problems}
+    problems += [each for each in check_numbers(bundle.made, files) if (each.where, each.line) not in known]
     return Verdict(sorted(set(problems), key=_place), undecided, list(find_drift(bundle.made, files)))
 
 
@@ -118,12 +119,12 @@ def _applied(bundle: Bundle, files: Mapping[str, str], cluster: Cluster, exists:
     """Judge the objects as they stand in their files, and as each overlay applies them."""
     found = list(check_objects(cluster))
     yield from found
-    told = {(each.code, each.what) for each in found}
+    already = {(each.code, each.what) for each in found}
     overlays, unread = read_overlays(cluster, files, exists)
     yield from unread
     for overlay in overlays:
         if overlay.whole:
-            yield from (each for each in check_objects(overlay.cluster) if (each.code, each.what) not in told)
+            yield from (each for each in check_objects(overlay.cluster) if (each.code, each.what) not in already)
     for applied in [each.cluster for each in overlays] or [cluster]:
         yield from check_flows(applied, all_flows(bundle.plan), bundle.spec.monitoring.namespace)
 
@@ -140,8 +141,8 @@ def _watched(spec: Spec) -> Watched:
     namespaces = {spec.platform.namespaces.staging, spec.platform.namespaces.production, spec.monitoring.namespace}
     own = {store.namespace for group in (spec.databases, spec.caches) for store in group if store.namespace}
     queries = "\n".join(alert.query for alert in spec.alerts if alert.query)
-    provided = frozenset(each.name for each in spec.monitoring.metrics)
-    return Watched(services, services | stores | {spec.feature.slug}, frozenset(namespaces | own), queries, provided)
+    subjects = services | stores | {spec.feature.slug}
+    return Watched(services, subjects, frozenset(namespaces | own), queries, frozenset(told(spec)))
 
 
 def _scraped(spec: Spec) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """The sums of an experiment: how many units it takes, how long, what it would find, and what a guardrail sees.
 
 Lives here: pure functions of numbers. ``docs/explanation/experiment.md`` derives them and says what they leave out.
-``evidence``, which judges a result, has a door of its own: only ``readout`` needs it.
+``evidence``, which judges a result, and ``arms``, which watches, have doors of their own: few specs need them.
 Must not: PromQL, the spec, rounding for display. Each number is a float; an impossible one raises ``ValueError``.
 """
 

@@ -21,8 +21,8 @@ KEEP_FIRING = parse_duration("5m")
 _ACTIONS = {"critical": "Page on-call", "warning": "Alert team", "info": "Review"}
 _APPLICATION = frozenset({"traffic", "latency", "baseline", "jobs", "db_latency", "auth"})
 _ORDER = {row["metric"]: position for position, row in enumerate(ALERT_ROWS)}
-LABELS = ("namespace", "pod", "container", "job", "colour", "threshold", "database", "service", "queue", "le", "slo",
-          "cronjob")  # fmt: skip
+LABELS = ("namespace", "pod", "container", "job", "colour", "arm", "threshold", "database", "service", "queue", "le",
+          "slo", "cronjob", "experiment")  # fmt: skip
 """The labels that the name of a recorded series may begin with."""
 
 
@@ -305,6 +305,29 @@ def metric_row(row: Row, alert: AlertPlan | None) -> MetricRow:
     }
 
 
+def alert_row(alert: AlertPlan) -> MetricRow:
+    """Plan the row of an alert that is no threshold of the spec's list."""
+    return {
+        "category": alert["category"],
+        "title": alert["title"],
+        "service": alert["service"],
+        "metric": alert["metric"],
+        "threshold": alert["words"],
+        "action": alert["action"] or "",
+        "severity": alert["severity"],
+        "alert": alert["name"],
+        "page": alert["page"],
+        "instrumented": True,
+    }
+
+
+def unlabelled(spec: Spec) -> list[str]:
+    """Name the services whose requests are counted, and say nothing of the experiment's arms."""
+    if spec.experiment.monitoring:
+        return []
+    return [each.name for each in spec.services if each.kind != "worker" and each.metrics.convention != "none"]
+
+
 def _default_row(default: dict[str, str], subject: Subject) -> Row:
     side = METRICS[default["metric"]].bad
     threshold = parse_threshold(default["metric"], parse_quantity(default[side]))
@@ -410,7 +433,7 @@ def _conditions(row: Row, words: dict[str, str]) -> list[Condition]:
 
 def condition(series: str, sign: str, limit: str, words: dict[str, str]) -> Condition:
     """Plan one comparison of a recorded series, with the labels that its name says it carries."""
-    known = {
+    known: dict[str, str] = {
         "namespace": words["namespace"],
         "container": words["service"],
         "job": words["service"],
@@ -419,9 +442,11 @@ def condition(series: str, sign: str, limit: str, words: dict[str, str]) -> Cond
         "service": words["service"],
         "slo": words.get("slo", ""),
         "cronjob": words.get("cronjob", ""),
+        **{name: words[name] for name in ("arm", "experiment") if name in words},
     }
     fixed = {name: known[name] for name in level(series) if name in known}
-    varying = {"colour": "green", "pod": f"{words.get('deployment', '')}-0", "queue": words.get("queue", "")}
+    pod, queue = f"{words.get('deployment', '')}-0", words.get("queue", "")
+    varying = {"colour": "green", "arm": "treatment", "pod": pod, "queue": queue}
     return {
         "series": series,
         "selector": ",".join(f'{name}="{value}"' for name, value in fixed.items()),

@@ -14,6 +14,7 @@ from devops_tasks.spec import Service, Spec
 from devops_tasks.units import Duration, plain
 
 CRITERIA = "rollback-criteria"
+BREACHED = "experiment:guardrails_breached:count"
 _LOST = 4
 """How many questions in a row without an answer end a release, as in ``delivery/watch-rollout.sh``."""
 
@@ -54,6 +55,7 @@ def plan_analysis(spec: Spec, alerts: list[AlertPlan]) -> Analysis:
     criteria = [alert for alert in alerts if alert["guardrail"]]
     names = unique(f"{alert['service']}-{alert['metric'].replace('_', '-')}" for alert in criteria)
     judged = [_criterion(spec, alert, name) for alert, name in zip(criteria, names, strict=True)]
+    judged += [_decided(spec)] if spec.experiment.monitoring else []
     shared: list[Template] = [{"name": CRITERIA, "metrics": judged}] if judged else []
     watchdog = next(alert["name"] for alert in alerts if alert["kind"] == "watchdog")
     own = {
@@ -88,6 +90,18 @@ def _criterion(spec: Spec, alert: AlertPlan, name: str) -> Metric:
         "success": f"len(result) == 0 || isNaN(result[0]) || result[0] {opposite} {limit}",
         "failure": f"len(result) > 0 && result[0] {sign} {limit}",
         "query": query,
+    }
+
+
+def _decided(spec: Spec) -> Metric:
+    """Ask how many guardrails the experiment breaks: each alert has waited out its time already."""
+    return {
+        **_asked(spec),
+        "name": "experiment-guardrails",
+        "delay": None,
+        "success": "len(result) == 0 || isNaN(result[0]) || result[0] <= 0",
+        "failure": "len(result) > 0 && result[0] > 0",
+        "query": f'{BREACHED}{{experiment="{spec.feature.slug}"}}',
     }
 
 

@@ -60,16 +60,21 @@ class BackupJob(NamedTuple):
         return SCENES
 
     @property
-    def source(self) -> SourceSeries:
-        """The series of somebody else that its alerts rest on."""
-        metric, selector = SOURCE.metric, fill(SOURCE.selector, self.words)
-        return {"metric": metric, "selector": selector, "sample": f"{metric}{{{selector}}}"}
+    def group(self) -> str:
+        """The name of its group of recording rules."""
+        return "backups"
 
     @property
-    def need(self) -> Need:
+    def sources(self) -> list[SourceSeries]:
+        """The series of somebody else that its alerts rest on."""
+        metric, selector = SOURCE.metric, fill(SOURCE.selector, self.words)
+        return [{"metric": metric, "selector": selector, "sample": f"{metric}{{{selector}}}"}]
+
+    @property
+    def needs(self) -> list[Need]:
         """What somebody must provide for them."""
         what = "scraped with honor_labels: true, CronJobs and Jobs among its resources"
-        return {"service": self.subject.name, "who": "kube-state-metrics", "what": what}
+        return [{"service": self.subject.name, "who": "kube-state-metrics", "what": what}]
 
     @property
     def _watches(self) -> tuple[Watch, Watch]:
@@ -92,6 +97,10 @@ class BackupJob(NamedTuple):
     def advice(self, alert: AlertPlan) -> Advice:
         """Give what the runbook of one of its alerts says."""
         return next(each.advice for each in self._watches if self._metric(each) == alert["metric"])
+
+    @property
+    def off(self) -> None:
+        """What ends an experiment: none is here."""
 
     def drawn(self, alerts: list[AlertPlan]) -> Iterator[Drawn]:
         """Plan the panels of its alerts."""

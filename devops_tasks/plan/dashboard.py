@@ -66,25 +66,25 @@ class _Draft(TypedDict):
     threshold: str | None
     bad: str
     alert: str | None
+    signed: bool
 
 
 def plan_dashboard(spec: Spec, subjects: list[Subject], watched: list[tuple[Row, AlertPlan]],
                    drawn: list[Drawn], alerts: list[AlertPlan]) -> Dashboard:  # fmt: skip
     """Plan the panels subject by subject, each under a heading of its own.
 
-    ``drawn`` are those of objectives and jobs.
+    ``drawn`` are those of objectives, jobs and the experiment.
     """
     namespaces = spec.platform.namespaces
     panels: list[Panel] = []
     top = 0
     for subject in subjects:
         drafts = [*_overview(subject, alerts), *_unwatched(subject, watched), *_thresholds(subject, watched)]
-        drafts += [*_drawn(subject, drawn), *_blind(subject, alerts)]
-        panels.append(_heading(len(panels) + 1, subject.name, top))
-        for position, draft in enumerate(drafts):
-            row, column = divmod(position, _COLUMNS // _WIDTH)
-            panels.append(_placed(draft, len(panels) + 1, column * _WIDTH, top + 1 + row * _HEIGHT))
-        top += 1 + -(-len(drafts) // (_COLUMNS // _WIDTH)) * _HEIGHT
+        drafts += [*_drawn(subject.key, drawn), *_blind(subject, alerts)]
+        top = _add_row(panels, subject.name, drafts, top)
+    known = {subject.key for subject in subjects}
+    for title in dict.fromkeys(each["subject"] for each in drawn if each["subject"] not in known):
+        top = _add_row(panels, title, [*_drawn(title, drawn)], top)
     return {
         "uid": spec.feature.slug,
         "title": spec.feature.name,
@@ -92,6 +92,15 @@ def plan_dashboard(spec: Spec, subjects: list[Subject], watched: list[tuple[Row,
         "namespaces": [namespaces.production, namespaces.staging],
         "panels": panels,
     }
+
+
+def _add_row(panels: list[Panel], title: str, drafts: list[_Draft], top: int) -> int:
+    """Place a heading and the panels below it, and say where the next one goes."""
+    panels.append(_heading(len(panels) + 1, title, top))
+    for position, draft in enumerate(drafts):
+        row, column = divmod(position, _COLUMNS // _WIDTH)
+        panels.append(_placed(draft, len(panels) + 1, column * _WIDTH, top + 1 + row * _HEIGHT))
+    return top + 1 + -(-len(drafts) // (_COLUMNS // _WIDTH)) * _HEIGHT
 
 
 def link_panels(spec: Spec, dashboard: Dashboard, alerts: list[AlertPlan]) -> list[AlertPlan]:
@@ -165,11 +174,12 @@ def _unwatched(subject: Subject, watched: list[tuple[Row, AlertPlan]]) -> Iterat
             yield _draft(known.title, f"No alert watches this of {subject.name}.", form.panel_unit, series)
 
 
-def _drawn(subject: Subject, drawn: list[Drawn]) -> Iterator[_Draft]:
+def _drawn(subject: str, drawn: list[Drawn]) -> Iterator[_Draft]:
     for each in drawn:
-        if each["subject"] == subject.key:
-            yield _draft(each["title"], each["description"], each["unit"], each["series"], each["alert"],
-                         each["threshold"], each["bad"])  # fmt: skip
+        if each["subject"] == subject and each["series"]:
+            draft = _draft(each["title"], each["description"], each["unit"], each["series"], each["alert"],
+                           each["threshold"], each["bad"])  # fmt: skip
+            yield {**draft, "signed": each.get("signed", False)}
 
 
 def _selected(series: str, words: dict[str, str]) -> str:
@@ -206,6 +216,7 @@ def _draft(  # noqa: PLR0913, PLR0917 - the columns of a table
         "threshold": threshold,
         "bad": bad,
         "alert": alert,
+        "signed": False,
     }
 
 
@@ -228,7 +239,7 @@ def _placed(draft: _Draft, number: int, left: int, top: int) -> Panel:
         "targets": targets,
         "threshold": draft["threshold"],
         "bad": draft["bad"],
-        "signed": draft["threshold"] == "0",
+        "signed": draft["signed"] or draft["threshold"] == "0",
         "x": left,
         "y": top,
         "w": _WIDTH,

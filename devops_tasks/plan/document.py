@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, TypedDict
 
 from devops_tasks.filters import yaml
-from devops_tasks.plan.alerts import plan_criteria_rows, plan_rows
+from devops_tasks.plan.alerts import plan_criteria_rows, plan_rows, unlabelled
 from devops_tasks.plan.architecture import Architecture, plan_architecture
 from devops_tasks.plan.commitments import (
     Contacts,
@@ -77,7 +77,7 @@ def plan_document(spec: Spec, plan: dict[str, Any], today: date | None) -> Docum
         "release": _release(spec),
         "acting": plan_acting(rows, plan_criteria_rows(spec)),
         "shown": _shown(plan),
-        "instrumentation": plan_instrumentation(rows, plan["rule_needs"]),
+        "instrumentation": plan_instrumentation(rows, plan["rule_needs"], unlabelled(spec)),
         "flow_rows": merge_flows(all_flows(plan)),
         "savings": plan_savings(spec),
         "done": list(spec.done),

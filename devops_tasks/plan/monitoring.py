@@ -8,6 +8,7 @@ from devops_tasks.plan.alerts import (
     MetricRow,
     Row,
     alert_name,
+    alert_row,
     camel,
     instrumented,
     metric_row,
@@ -18,6 +19,7 @@ from devops_tasks.plan.alerts import (
     row_words,
     threshold_words,
     unique,
+    unlabelled,
 )
 from devops_tasks.plan.blindness import metrics_missing, targets_missing, watchdog
 from devops_tasks.plan.dashboard import Dashboard, link_panels, plan_dashboard
@@ -54,10 +56,12 @@ from devops_tasks.spec import Spec
 from devops_tasks.units import Notations
 
 if TYPE_CHECKING:
+    from devops_tasks.plan.arms import Watching
     from devops_tasks.plan.backup_jobs import BackupJob
 
 _GROUPS = {"threshold": "alerts", "rollback": "rollback", "objective": "objectives", "job": "backups",
-           "targets": "blindness", "series": "blindness", "watchdog": "watchdog"}  # fmt: skip
+           "experiment": "experiment", "targets": "blindness", "series": "blindness",
+           "watchdog": "watchdog"}  # fmt: skip
 
 
 class AlertGroup(TypedDict):
@@ -105,11 +109,11 @@ class Monitoring(TypedDict):
 
 
 class _Watched(NamedTuple):
-    """What alerts are about: rows of the table and criteria, objectives, and jobs that make backups."""
+    """What alerts are about: rows of the table and criteria, objectives, jobs that make backups, and the experiment."""
 
     rows: list[Row]
     objectives: list[Objective]
-    jobs: "list[BackupJob]"
+    further: "list[BackupJob | Watching]"
 
 
 class _Named(NamedTuple):
@@ -117,7 +121,7 @@ class _Named(NamedTuple):
 
     rows: list[tuple[Row, AlertPlan]]
     objectives: list[tuple[Burning, AlertPlan]]
-    jobs: "list[tuple[BackupJob, list[AlertPlan]]]"
+    further: "list[tuple[BackupJob | Watching, list[AlertPlan]]]"
     blind: list[AlertPlan]
 
 
@@ -126,38 +130,45 @@ def plan_monitoring(spec: Spec) -> Monitoring:
     subjects = plan_subjects(spec)
     objectives = plan_objectives(spec, subjects)
     rows, criteria = plan_rows(spec), plan_criteria_rows(spec)
-    every, jobs = [*rows, *criteria], _jobs(spec, subjects)
-    judged = _Watched(every, objectives, jobs)
+    every, further = [*rows, *criteria], [*_jobs(spec, subjects), *_arms(spec, subjects, criteria)]
+    judged = _Watched(every, objectives, further)
     sources = {subject.key: _sources(subject, judged) for subject in subjects}
     watched, burning, run, blind = _named(spec, judged, subjects, sources)
     told = [*(alert for _, alert in watched), *(alert for _, alert in burning), *(a for _, own in run for a in own)]
     bare = sorted([*told, *blind], key=lambda alert: _place(alert, subjects))
-    drawn = [*draw_objectives(objectives, burning), *(panel for job, own in run for panel in job.drawn(own))]
+    drawn = [*draw_objectives(objectives, burning), *(panel for each, own in run for panel in each.drawn(own))]
     dashboard = plan_dashboard(spec, subjects, watched, drawn, bare)
     alerts = link_panels(spec, dashboard, bare)
     by_row = {id(row): alert for row, alert in watched}
     words = {alert["name"]: row_words(row) for row, alert in watched}
     words |= {alert["name"]: each.words for each, alert in burning}
-    words |= {alert["name"]: job.words for job, own in run for alert in own}
-    further = [*plan_objective_recordings(objectives), *_job_groups(jobs)]
-    groups, recorded = _groups(alerts), plan_recordings(subjects, every, further)
+    watching = {alert["name"]: each for each, own in run for alert in own}
+    words |= {name: each.words for name, each in watching.items()}
+    built = [*plan_objective_recordings(objectives), *_further_groups(further)]
+    groups, recorded = _groups(alerts), plan_recordings(subjects, every, built)
     alerting = {group["name"]: group["rules"] for group in groups}
     missing = {alert["name"]: sources[alert["subject"]] for alert in alerts if alert["kind"] == "series"}
     return {
         "alerts": alerts,
         "alert_groups": groups,
-        "alert_pages": [plan_page(spec, alert, words.get(alert["name"], {}), subjects, jobs) for alert in alerts],
+        "alert_pages": [
+            plan_page(spec, alert, words.get(alert["name"], {}), subjects, watching.get(alert["name"]))
+            for alert in alerts
+        ],
         "recording_groups": recorded,
         "criteria": [_criterion(row, by_row.get(id(row))) for row in criteria],
-        "metric_rows": [metric_row(row, by_row.get(id(row))) for row in rows],
+        "metric_rows": [
+            *(metric_row(row, by_row.get(id(row))) for row in rows),
+            *_experiment_rows(spec, [alert for alert in alerts if alert["kind"] == "experiment"]),
+        ],
         "objectives": [plan_objective(each, burning) for each in objectives],
         "rule_tests": plan_rule_tests(alerts, missing),
-        "recording_tests": plan_recording_tests(subjects, every, [*objectives, *jobs], recorded, alerting),
+        "recording_tests": plan_recording_tests(subjects, every, [*objectives, *further], recorded, alerting),
         "rule_needs": [
             *plan_needs(subjects, every),
             *objective_needs(objectives),
             *plan_collectors(every),
-            *{need["service"]: need for need in (job.need for job in jobs)}.values(),
+            *{tuple(need.values()): need for each in further for need in each.needs}.values(),
             *plan_provided(spec),
         ],
         "scraping": plan_scraping(spec, subjects),
@@ -182,20 +193,51 @@ def _jobs(spec: Spec, subjects: list[Subject]) -> "list[BackupJob]":
     return plan_jobs(spec, subjects)
 
 
-def _job_groups(jobs: "list[BackupJob]") -> Iterator[RecordingGroup]:
-    for subject in {job.subject.key: job.subject for job in jobs}.values():
-        rules = [rule for job in jobs if job.subject.key == subject.key for rule in job.recordings()]
-        yield {"name": f"{subject.name}.backups.rules", "rules": rules}
+def _arms(spec: Spec, subjects: list[Subject], criteria: list[Row]) -> "list[Watching]":
+    """Give what is watched of the experiment's arms; where nobody can tell them apart, nothing of it is loaded."""
+    if spec.experiment.monitoring is None:
+        return []
+    from devops_tasks.plan.arms import plan_arms
+
+    return plan_arms(spec, spec.experiment.monitoring, subjects, criteria)
+
+
+def _experiment_rows(spec: Spec, alerts: list[AlertPlan]) -> Iterator[MetricRow]:
+    """Plan the rows of the table on the experiment; where nobody can tell the arms apart, one that says so."""
+    yield from (alert_row(alert) for alert in alerts)
+    names = unlabelled(spec)
+    if names:
+        yield {
+            "category": "Experiment",
+            "title": "Errors and response times of each arm",
+            "service": ", ".join(names),
+            "metric": "arms",
+            "threshold": "the rollback criteria, by treatment alone",
+            "action": "Switch the experiment off",
+            "severity": "critical",
+            "alert": None,
+            "page": None,
+            "instrumented": False,
+        }
+
+
+def _further_groups(further: "list[BackupJob | Watching]") -> Iterator[RecordingGroup]:
+    for name in dict.fromkeys(_group(each) for each in further):
+        yield {"name": name, "rules": [rule for each in further if _group(each) == name for rule in each.recordings()]}
+
+
+def _group(each: "BackupJob | Watching") -> str:
+    return f"{each.subject.name}.{each.group}.rules"
 
 
 def _sources(subject: Subject, watched: _Watched) -> list[SourceSeries]:
-    """List what the alerts of a subject rest on, its objectives and jobs included."""
+    """List what the alerts of a subject rest on, its objectives, jobs and arms included."""
     found = plan_sources(subject, watched.rows)
     for each in watched.objectives:
         source = objective_source(each)
         if each.subject.key == subject.key and source not in found:
             found.append(source)
-    return [*found, *(job.source for job in watched.jobs if job.subject.key == subject.key)]
+    return [*found, *(s for each in watched.further if each.subject.key == subject.key for s in each.sources)]
 
 
 def _named(spec: Spec, watched: _Watched, subjects: list[Subject], sources: dict[str, list[SourceSeries]]) -> _Named:
@@ -206,7 +248,7 @@ def _named(spec: Spec, watched: _Watched, subjects: list[Subject], sources: dict
         [
             *map(alert_name, rendered),
             *map(burning_name, burning),
-            *(name for job in watched.jobs for name in job.names),
+            *(name for each in watched.further for name in each.names),
             *(f"{camel(each.name)}TargetsMissing" for each in scraped),
             *(f"{camel(each.name)}MetricsMissing" for each in seen),
             f"{camel(subjects[-1].name)}Watchdog",
@@ -214,7 +256,7 @@ def _named(spec: Spec, watched: _Watched, subjects: list[Subject], sources: dict
     )
     rows = [(row, plan_alert(spec, row, next(names))) for row in rendered]
     burned = [(each, plan_burning_alert(spec, each, next(names))) for each in burning]
-    run = [(job, job.alerts(spec, [next(names) for _ in job.names])) for job in watched.jobs]
+    run = [(each, each.alerts(spec, [next(names) for _ in each.names])) for each in watched.further]
     blind = [targets_missing(spec, each, next(names)) for each in scraped]
     blind += [metrics_missing(spec, each, next(names), sources[each.key]) for each in seen]
     return _Named(rows, burned, run, [*blind, watchdog(spec, subjects[-1], next(names))])

@@ -6,7 +6,7 @@ Every number follows exactly from the objective: 99.9 % leave 0.1 %, and 14.4 ti
 from collections.abc import Iterator
 from decimal import Decimal
 from math import ceil
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 from devops_tasks.metrics import BURNS, Burn, fill
 from devops_tasks.metrics.forms import GUARD_EVENTS, Recording
@@ -132,7 +132,10 @@ class ObjectivePlan(TypedDict):
 
 
 class Drawn(TypedDict):
-    """One panel of an objective or a job: what is drawn, and the alert whose threshold it shows."""
+    """One panel of an objective, a job or an experiment: what is drawn, and the alert whose threshold it shows.
+
+    It stands under the heading of its ``subject``, or under one that is called so.
+    """
 
     subject: str
     title: str
@@ -140,8 +143,9 @@ class Drawn(TypedDict):
     unit: str
     series: list[tuple[str, str]]
     alert: str | None
-    threshold: str
+    threshold: str | None
     bad: str
+    signed: NotRequired[bool]
 
 
 def plan_objectives(spec: Spec, subjects: list[Subject]) -> list[Objective]:

@@ -19,13 +19,14 @@ from devops_tasks.plan.subjects import Subject
 from devops_tasks.units import Duration, parse_duration, plain
 
 if TYPE_CHECKING:
+    from devops_tasks.plan.arms import Watching
     from devops_tasks.plan.backup_jobs import BackupJob
 
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
-_SELECTED = re.compile(r"([a-z_][\w:]*)\{([^}]*)\}")
+_SELECTED = re.compile(r"([a-zA-Z_][\w:]*)\{([^}]*)\}")
 _MATCHER = re.compile(r'(\w+)(=~|!=|=)"([^"]*)"')
 _OF_OTHERS = ("namespace", "job", "container", "database", "consumergroup", "topic", "threshold", "slo",
-              "cronjob")  # fmt: skip
+              "cronjob", "experiment")  # fmt: skip
 _OTHER = "another."
 _LATELY = "_x10075 0+60x4"
 _ROUNDED = "0.000001"
@@ -81,8 +82,8 @@ class RecordingTests(TypedDict):
 
 
 def plan_recording_tests(
-    subjects: list[Subject], rows: list[Row], further: "list[Objective | BackupJob]", groups: list[RecordingGroup],
-    alerts: dict[str, list[AlertPlan]],
+    subjects: list[Subject], rows: list[Row], further: "list[Objective | BackupJob | Watching]",
+    groups: list[RecordingGroup], alerts: dict[str, list[AlertPlan]],
 ) -> RecordingTests:  # fmt: skip
     """Plan the tests of all that is recorded; ``alerts`` are those of each group of alerts."""
     every = [alert for group in alerts.values() for alert in group]
@@ -105,7 +106,7 @@ def _scenes(subject: Subject, rows: list[Row]) -> Iterator[tuple[Scene, dict[str
         yield from {fill(str(scene), words): (scene, words) for scene, words in each}.values()
 
 
-def _judged(each: "Objective | BackupJob", alerts: list[AlertPlan]) -> Iterator[Case]:
+def _judged(each: "Objective | BackupJob | Watching", alerts: list[AlertPlan]) -> Iterator[Case]:
     if isinstance(each, Objective):
         yield from _of_objective(each, alerts)
     else:

@@ -4,8 +4,9 @@ Alerts read recorded series, so a test gives them those series directly and load
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from itertools import product
 from math import gcd
 from types import MappingProxyType
 from typing import TypedDict
@@ -164,16 +165,28 @@ def _threshold_cases(alerts: list[AlertPlan], step: int) -> list[Case]:
             ],
         ),
     ]
+    by_sign = [alert for alert in alerts if alert["kind"] != "experiment"]
     for name, sign, value in _UNMET:
-        guarded = [alert for alert in alerts if sign in [guard["sign"] for guard in alert["conditions"][1:]]]
+        guarded = [alert for alert in by_sign if sign in [guard["sign"] for guard in alert["conditions"][1:]]]
         if guarded:
             few = [_series(alert["conditions"][0], _beyond(alert["conditions"][0]), wait, step) for alert in guarded]
             few += [*_guards(guarded, wait, step, _met, {sign: value}), *_other_colours(guarded, wait, step)]
             cases.append(_case(f"{service}: {name}", few, [_expect(alert, wait, 0) for alert in guarded]))
+    cases += [case for alert in alerts if alert["kind"] == "experiment" for case in _guard_cases(alert, wait, step)]
     kept = [alert for alert in alerts if alert["keep_firing_for"]]
     if kept:
         cases.append(_kept_case(service, kept, wait, step))
     return cases
+
+
+def _guard_cases(alert: AlertPlan, wait: int, step: int) -> Iterator[Case]:
+    """Leave each guard of an alert unmet, alone, by a little and by far."""
+    first, *guards = alert["conditions"]
+    for unmet, (words, value) in product(guards, (("just", _short_of), ("far", _far))):
+        series = [_series(first, _beyond(first), wait, step)]
+        series += [_series(each, (value if each is unmet else _met)(each), wait, step) for each in guards]
+        name = f"{alert['name']}: silent {words} short of {unmet['series']} {unmet['sign']} {unmet['limit']}"
+        yield _case(name, series, [_expect(alert, wait, 0)])
 
 
 def _kept_case(service: str, alerts: list[AlertPlan], wait: int, step: int) -> Case:
@@ -263,27 +276,36 @@ def _targets_cases(alert: AlertPlan, step: int) -> list[Case]:
 
 def _metrics_cases(alert: AlertPlan, sources: list[SourceSeries], step: int) -> list[Case]:
     wait, name = _wait(alert, step), alert["name"]
+    narrow = [source for source in sources if _narrow(source, sources)]
     there = [_values(source["sample"], "1", wait, step) for source in sources]
-    unlike = [_unlike(source) for source in sources if _unlike(source) != source["sample"]]
+    others = [_values(source["sample"], "1", wait, step) for source in sources if source not in narrow]
+    unlike = [_unlike(source) for source in sources if _unlike(source) != source["sample"] and source not in narrow]
     unlike += [other for source in sources for other in _of_others(source, alert["labels"])]
     alike = [_values(series, "1", wait, step) for series in unlike]
-    missing = [{"series": source["metric"], **dict(_LABEL.findall(source["selector"]))} for source in sources]
-    return [
+    cases = [
         _case(f"{name}: silent while every series is there", there, [_expect(alert, wait, 0)]),
         _case(
             f"{name}: names each series that is missing",
             list({each["series"]: each for each in alike}.values()),
             [_expect(alert, wait - step, 0)],
-            [
-                _fired(
-                    alert,
-                    [labels for n, labels in enumerate(missing) if labels not in missing[:n]],
-                    "1",
-                    _end(alert, step),
-                )
-            ],
+            [_fired(alert, _gone(sources), "1", _end(alert, step))],
         ),
     ]
+    if narrow:
+        fired = [_fired(alert, _gone(narrow), "1", _end(alert, step))]
+        cases.append(_case(f"{name}: names each series that lacks a label", others, fired=fired))
+    return cases
+
+
+def _gone(sources: list[SourceSeries]) -> list[dict[str, str]]:
+    """Give the labels of the alerts on missing series, each once."""
+    missing = [{"series": source["metric"], **dict(_LABEL.findall(source["selector"]))} for source in sources]
+    return [labels for n, labels in enumerate(missing) if labels not in missing[:n]]
+
+
+def _narrow(source: SourceSeries, sources: list[SourceSeries]) -> bool:
+    """Say whether a series is another one with a label more."""
+    return any(_unlike(source) == other["sample"] for other in sources if other != source)
 
 
 def _unlike(source: SourceSeries) -> str:

@@ -22,6 +22,7 @@ from devops_tasks.plan.subjects import Subject
 from devops_tasks.spec import Spec
 
 if TYPE_CHECKING:
+    from devops_tasks.plan.arms import Watching
     from devops_tasks.plan.backup_jobs import BackupJob
 
 
@@ -44,6 +45,7 @@ class Page(TypedDict):
     checks: list[Step]
     mends: list[Step]
     rollback: str
+    off: Step | None
     undone: str | None
     mistaken: list[str]
     operations: list[str]
@@ -54,13 +56,15 @@ class Page(TypedDict):
 
 
 def plan_page(
-    spec: Spec, alert: AlertPlan, own: dict[str, str], subjects: list[Subject], jobs: "list[BackupJob]"
+    spec: Spec, alert: AlertPlan, own: dict[str, str], subjects: list[Subject], watched: "BackupJob | Watching | None"
 ) -> Page:
-    """Plan the runbook of an alert; ``own`` are the words of what it watches, none for the alerts about alerts."""
+    """Plan the runbook of an alert; ``own`` are the words of what it watches, none for the alerts about alerts.
+
+    A job or an experiment that is ``watched`` brings its own advice.
+    """
     subject = next(each for each in subjects if each.key == alert["subject"])
     words = {**_queue(subject), **subject.words, **own, "alert": alert["name"]}
-    job = next((each for each in jobs if alert["kind"] == "job" and own == each.words), None)
-    advice = job.advice(alert) if job else _advice(alert, subject)
+    advice = watched.advice(alert) if watched else _advice(alert, subject)
     served = any(service.kind != "worker" for service in spec.services)
     return {
         "name": alert["name"],
@@ -71,6 +75,7 @@ def plan_page(
         "checks": [_step(check, words) for check in advice.checks],
         "mends": [_step(mend, words) for mend in advice.mends],
         "rollback": fill(ROLLBACK if alert["guardrail"] else advice.rollback, words),
+        "off": _step(watched.off, words) if watched and watched.off else None,
         "undone": subject.name if subject.kind == "worker" and served else None,
         "mistaken": [fill(text, words) for text in advice.mistaken],
         "operations": _operations(advice, subject),

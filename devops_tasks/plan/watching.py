@@ -16,6 +16,11 @@ from devops_tasks.plan.alerts import (
 from devops_tasks.spec import Criterion
 from devops_tasks.units import Rate
 
+_OF_ARMS = (
+    "a label of the requests' metrics that says control or treatment, or none for a request that the experiment is not "
+    "about; then have its arms watched (experiment.monitoring in the spec)"
+)
+
 
 class Acting(TypedDict):
     """One rollback criterion beside the alert on the same metric; ``first`` says which comes before the other."""
@@ -84,12 +89,18 @@ def _badness(row: Row) -> Decimal:
     return value if row.side == "above" else -value
 
 
-def plan_instrumentation(rows: list[Row], needs: list[dict[str, Any]]) -> list[Instrumentation]:
-    """List what the application team must provide: for the rules that are there, and for the rows that have none."""
+def plan_instrumentation(
+    rows: list[Row], needs: list[dict[str, Any]], without_arms: list[str]
+) -> list[Instrumentation]:
+    """List what the application team must provide: for the rules that are there, and for the rows that have none.
+
+    The requests of services ``without_arms`` do not say the arm of the experiment.
+    """
     asked = [(need["service"], need["what"]) for need in needs if need["who"] == "Application"]
     for row in rows:
         if not instrumented(row):
             asked += [(row.subject.name, what) for what in _missing(row)]
+    asked += [(name, _OF_ARMS) for name in without_arms]
     services: dict[str, list[str]] = {}
     for service, what in dict.fromkeys(asked):
         services.setdefault(what.replace("`", ""), []).append(service)
