@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from devops_tasks.fields import Tree
-from devops_tasks.schema import spec_schema
+from devops_tasks.schema import defaults_schema, spec_schema
 from tests.bundles import EXAMPLES
 from tests.command import devops_tasks
 from tests.tools import NODE, ROOT, judge, tool
@@ -117,6 +117,14 @@ def test_words_are_completed_explained_and_judged(editor: Editor) -> None:
     offered = editor.at("textDocument/completion", "more.yaml", line, 19)["items"]
     assert {"aws", "none"} <= {each["label"] for each in offered}
     assert "The cloud." in json.dumps(editor.at("textDocument/hover", "more.yaml", line, 14)["contents"])
+
+
+def test_a_file_of_defaults_has_a_schema_of_its_own(editor: Editor) -> None:
+    (editor.folder / "defaults.json").write_text(json.dumps(defaults_schema()), "utf-8")
+    text = "# yaml-language-server: $schema=defaults.json\nplatform: {cloud: aws}\nfeature: {team: shop}\n"
+    assert editor.open(".devops-tasks.yaml", text) == []
+    [found] = editor.open("other.yaml", f"{text}policy: [{{key: platform.cloud, must_be: aws}}]\n")
+    assert found.endswith('Missing property "because".')
 
 
 def test_the_schema_can_be_addressed_by_a_url(editor: Editor, tmp_path: Path) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
+from devops_tasks.packs.fields import TYPES
 from devops_tasks.packs.golden import check_pack, given_by, sample_plan
 from devops_tasks.packs.lint import unknown
 from devops_tasks.render import templates_folder
 from tests.command import devops_tasks
 from tests.packs import renderer, write_pack
+from tests.specs import MINIMAL
 from tests.tools import ROOT
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 # The tests' own runner has threads, and nothing of what they hold is used by the child.
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 
+PAGE = ROOT / "docs/how-to/make-a-template-pack.md"
 SAMPLE = ROOT / "examples/packs/acme"
 INDEX = "runbooks/index.md.j2"
 
@@ -127,6 +131,30 @@ def test_check_names_file_and_line(sample: Path) -> None:
 
 
 # The sample, and its tests
+
+
+def test_the_page_about_packs_shows_the_sample_and_its_commands_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = PAGE.read_text("utf-8")
+    manifest, fields, values, *_ = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert manifest + fields == (SAMPLE / "pack.yaml").read_text("utf-8")
+    assert f"```text\n{(SAMPLE / 'templates' / INDEX).read_text('utf-8')}```" in page
+    listed, ejected, *commands = re.findall(r"^devops-tasks (.*)", page, re.MULTILINE)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path.parent / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    assert [devops_tasks(*each.split()).code for each in (listed, ejected)] == [0, 0]
+    shutil.rmtree("packs/acme")
+    shutil.copytree(SAMPLE, "packs/acme")
+    write_pack(tmp_path / "packs/legal", "legal", **{"a.md": "{{ pack_fields.acme.retention.words | md }}"})
+    (tmp_path / "devops-tasks.yaml").write_text(MINIMAL + values, "utf-8")
+    assert [(each.split()[0], devops_tasks(*each.split()).code) for each in commands] == [
+        *[("templates", 0)] * 4, ("generate", 2), ("generate", 0),
+    ]  # fmt: skip
+    for name, (kind, example) in TYPES.items():
+        assert f"`{name}`" in page, name
+        assert kind.free or f"`{example}`" in page, example
 
 
 def test_the_sample_pack_is_right_and_makes_what_it_expects(sample: Path) -> None:

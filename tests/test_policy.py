@@ -283,7 +283,7 @@ WEAKER = {
     "the same key": policy("platform.secrets", "required: true"),
     "none": "policy: none\n",
     "an empty list": "policy: []\n",
-    "nothing": "policy:\n",
+    "null": "policy: null\n",
 }
 
 

@@ -25,7 +25,9 @@ UNPRIVILEGED_USER = "nobody"
 
 DEBIAN_PACKAGE_OF = {
     "amtool": "prometheus-alertmanager",
+    "bash": "bash",
     "diff3": "diffutils",
+    "fish": "fish",
     "initdb": "postgresql",
     "node": "nodejs npm",
     "pg_dump": "postgresql",
@@ -37,6 +39,7 @@ DEBIAN_PACKAGE_OF = {
     "promtool": "prometheus",
     "psql": "postgresql",
     "setpriv": "util-linux",
+    "zsh": "zsh",
 }
 
 # Groups of custom resources that bundles use. kubernetes-validate knows none of them and only warns; so it does for a

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install the real tools that only Debian's packages carry: promtool and prometheus, amtool and alertmanager, a
-# PostgreSQL server, what the bundle's scripts call, curl and jq, and patch, which reads our diffs. Node comes from there
-# too, where none is at hand.
+# PostgreSQL server, what the bundle's scripts call, curl and jq, patch, which reads our diffs, and the shells zsh and fish,
+# which complete our commands. Node comes from there too, where none is at hand.
 # Only the tests need them. Without root this says what to install and fails.
 set -euo pipefail
 
@@ -18,7 +18,7 @@ fi
 if ! compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; then
     missing+=(postgresql)
 fi
-for name in curl jq patch; do
+for name in curl jq patch zsh fish; do
     if ! command -v "${name}" >/dev/null; then
         missing+=("${name}")
     fi
