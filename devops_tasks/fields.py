@@ -189,6 +189,16 @@ def nearest(word: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
     return f"did you mean {close[0]}?" if close else f"known: {_few(tuple(known))}"
 
 
+def _nearest_key(name: str, fields: "Mapping[str, Field]") -> str:
+    """Say where a key belongs that stands one group too high; any other is nearest to one of its own group."""
+    inner = [
+        f"{group}.{name}"
+        for group, field in fields.items()
+        if isinstance(field.shape, Nested) and name in field.shape.record.fields
+    ]
+    return f"did you mean {' or '.join(inner)}?" if inner else nearest(name, fields)
+
+
 def _few(known: tuple[str, ...], most: int = 40) -> str:
     return ", ".join(known[:most]) + (f" and {len(known) - most} more" if len(known) > most else "")
 
@@ -288,7 +298,7 @@ class Builder:
         fields = shape.record.fields
         for name in tree:
             if name not in fields:
-                self.fault((*path, name), "unknown key", nearest(name, fields), "unknown-key")
+                self.fault((*path, name), "unknown key", _nearest_key(name, fields), "unknown-key")
             elif fields[name].later:
                 self.fault((*path, name), "not built yet", "leave it out for now", "not-built")
         return self.record(

@@ -803,7 +803,8 @@ class Links(Record):
 class Review(Record):
     """When the document was and will be reviewed."""
 
-    updated: date | None = key(DATE, "When the document was last updated")
+    updated: date | None = key(DATE, "When the document was last updated; else the --today of the last run that "
+                               "changed something", undecided=True)  # fmt: skip
     next: date | None = key(DATE, "When the document is reviewed next", undecided=True)
 
 

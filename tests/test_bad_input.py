@@ -223,6 +223,16 @@ TEXTS: dict[str, tuple[str, Errors]] = {
         with_("Saved Reports", "{{ name }}"),
         [("invalid-key", "2:10: feature.name: a key must be a plain word (quote it if it is text)")],
     ),
+    "keys that stand a group too high": (
+        f"{MINIMAL}services: [{{name: a}}, {{name: b, replicas: 2}}]\ncapacity: 3\n",
+        [
+            (
+                "unknown-key",
+                "11:33: services[1].replicas: unknown key (did you mean staging.replicas or production.replicas?)",
+            ),
+            ("unknown-key", "12:1: capacity: unknown key (did you mean sprint.capacity?)"),
+        ],
+    ),
     "an empty item": (
         f"{MINIMAL}done:\n  -\n  - All dashboards\n",
         [("empty-item", "12:4: done[0]: an empty item (write a value or remove the '-')")],

@@ -679,6 +679,7 @@ SAMPLES = {
     "channel": '"#x"',
     "pager": "opsgenie",
     "next": "2027-01-01",
+    "updated": "2027-01-01",
     **dict.fromkeys(
         ("runbooks", "dashboards", "heartbeat", "prometheus", "webhook", "diagrams", "costs", "security"),
         "https://example.com/x",

@@ -533,6 +533,13 @@ def test_t13_dates_are_the_spec_s_or_said_to_be_undecided() -> None:
     assert "Staging environment needed by *to be decided*" in undecided
 
 
+@pytest.mark.parametrize(("today", "listed"), [(None, True), (date(2026, 12, 1), False)], ids=["none", "one"])
+def test_t13_an_update_without_a_day_is_listed_as_undecided(today: date | None, listed: bool) -> None:  # noqa: FBT001
+    plan = plan_bundle(load_example("minimal").spec, today)
+    assert (plan["review"]["updated"] is None) == listed
+    assert ("review.updated" in [each["key"] for each in plan["undecided"]]) == listed
+
+
 def test_the_experiment_is_told_in_the_spec_s_numbers() -> None:
     text = example("saved-reports")["tasks.md"]
     assert label(text, "Primary Success Metric") == "Weekly active users of reporting, target +20% (relative)"

@@ -202,6 +202,16 @@ def test_each_database_is_verified_on_a_server_of_its_own_where_its_dumps_are() 
     assert "a-db" not in in_bucket
 
 
+@pytest.mark.parametrize("cloud", ["aws", "none"])
+def test_somebody_is_told_when_aws_cannot_restore_a_backup(cloud: str) -> None:
+    files = bundle(f"{MINIMAL}platform: {{cloud: {cloud}}}\n")
+    told = (
+        ("EventBridge rule on Restore Job State Change", files["tasks.md"]),
+        ("put-rule", pages(files)["backup-verification"]),
+    )
+    assert [words in text for words, text in told] == [cloud == "aws"] * 2
+
+
 def test_scaling_by_hand_asks_for_a_number_and_does_not_print_the_present_one() -> None:
     page = pages(bundle(BOTH))["scale-application"]
     assert 'scale deployment web-blue --replicas="${REPLICAS:?}"\n' in page

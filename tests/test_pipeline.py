@@ -231,6 +231,16 @@ def test_the_login_of_gitlab_s_own_registry_is_the_job_s() -> None:
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize(
+    ("host", "told"), [("123456789012.dkr.ecr.eu-west-1.amazonaws.com", 1), ("dkr.ecr.example.com", 0)]
+)
+def test_whose_password_lives_for_hours_is_told_in_the_pipeline(platform: str, host: str, told: int) -> None:
+    text = bundle(BUILT.replace("registry.example.com:5000", host), platform)["delivery/pipeline.yml"]
+    assert text.count("`aws ecr get-login-password`") == told
+    assert yaml.safe_load(text)
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
 def test_where_no_key_says_how_the_pipeline_begins_at_the_image_and_says_so(platform: str) -> None:
     files = bundle(MINIMAL, platform)
     text = files["delivery/pipeline.yml"]

@@ -320,6 +320,7 @@ def test_a_document_is_told_at_length() -> None:
     assert any(
         re.fullmatch(r"  waits for us +QA Team +Staging environment +by 2026-12-04, 1 day late", line) for line in told
     )
+    assert "Undecided, by line (devops-tasks check names the keys of the spec)" in told
     assert "  line 118  Data loss               [write it]" in told
     assert not any("Cloud Provider" in line for line in told)
 

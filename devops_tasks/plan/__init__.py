@@ -42,7 +42,7 @@ def plan_bundle(spec: Spec, today: date | None = None) -> Plan:
         from devops_tasks.plan.pack_fields import plan_pack_fields
 
         plan["pack_fields"] = plan_pack_fields(spec.pack_fields)
-    return {**plan, **plan_document(spec, plan, today), "undecided": plan_undecided(spec)}
+    return {**plan, **plan_document(spec, plan, today), "undecided": plan_undecided(spec, today)}
 
 
 def plan_feature(spec: Spec, today: date | None = None) -> Plan:

@@ -1,5 +1,6 @@
 """How a release reaches its users: the states of the routes, the steps between them, and what the scripts print."""
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from math import ceil
@@ -84,10 +85,14 @@ class Built(TypedDict):
 
 
 class Registry(TypedDict):
-    """Where built images are pushed; the pipeline's platform has its ``own`` login for one of its own."""
+    """Where built images are pushed; the pipeline's platform has its ``own`` login for one of its own.
+
+    ``expires`` says that its passwords are good for hours only.
+    """
 
     host: str
     own: bool
+    expires: bool
 
 
 class Job(TypedDict):
@@ -169,6 +174,7 @@ CHECKOUT: Action = {
 }
 _OWN_REGISTRY = {"github-actions": "ghcr.io", "gitlab-ci": "registry.gitlab.com"}
 """The registry that a pipeline's platform gives each of its jobs a login for."""
+_ECR = r"[0-9]+\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?"
 _SETUP_MINUTES = 30
 """What a job may take beside watching: rollouts and smoke tests."""
 _ROLLING_MINUTES = 20
@@ -262,7 +268,8 @@ def _registry(spec: Spec) -> Registry | None:
     if image is None:
         return None
     host = registry(image)
-    return {"host": host, "own": host == _OWN_REGISTRY[spec.platform.pipeline]}
+    own = host == _OWN_REGISTRY[spec.platform.pipeline]
+    return {"host": host, "own": own, "expires": re.fullmatch(_ECR, host) is not None}
 
 
 def _jobs(spec: Spec, migrations: list[Migration], *, served: bool, argo: bool) -> list[Job]:

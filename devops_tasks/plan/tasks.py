@@ -317,6 +317,8 @@ def _backup_steps(spec: Spec) -> Iterator[str]:
         often = f"every {backup.every.words}, kept for {backup.keep.words}; bucket for dumps {backup.to or UNKNOWN}"
         yield f"Configure automated backups of {database.name} ({often})"
         yield f"Set up cross-region replication of the backups of {database.name} ({backup.replicate_to or UNKNOWN})"
+    if spec.platform.cloud == "aws" and any(database.hosting == "managed" for database in spec.databases):
+        yield "Have the team told when AWS fails to restore a backup (an EventBridge rule on Restore Job State Change)"
 
 
 def _image_steps(spec: Spec) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What nobody has decided yet: the literal that stands for it in a manifest, and the list that ``check`` prints."""
 
 from collections.abc import Callable, Iterator
+from datetime import date
 from functools import cache
 from typing import Any, TypedDict
 
@@ -39,9 +40,10 @@ def unpinned(spec: Spec, database: Database) -> list[str]:
     return [image for image in images if "@" not in image and database.hosting == "in-cluster"]
 
 
-def plan_undecided(spec: Spec) -> list[Undecided]:
-    """List every undecided key of a complete spec, in the order of the spec."""
-    return [{"key": key_text(path), "doc": doc} for path, doc in _walk(spec, ()) if not _moot(spec, path)]
+def plan_undecided(spec: Spec, today: date | None = None) -> list[Undecided]:
+    """List every undecided key of a complete spec, in the order of the spec; ``today`` dates the document as well."""
+    rows = [(key_text(path), doc) for path, doc in _walk(spec, ()) if not _moot(spec, path)]
+    return [{"key": key, "doc": doc} for key, doc in rows if key != "review.updated" or today is None]
 
 
 def _walk(value: Record | tuple[object, ...], path: KeyPath) -> Iterator[tuple[KeyPath, str]]:

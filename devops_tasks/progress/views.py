@@ -78,7 +78,7 @@ def _whole(document: Document, today: date, style: Style) -> Iterator[str]:
     for heading, rows in (
         ("Checklists", [_checklist(each, style) for each in document.checklists]),
         ("Waiting", waits),
-        ("Undecided", list(map(_gap, document.gaps))),
+        ("Undecided, by line (devops-tasks check names the keys of the spec)", list(map(_gap, document.gaps))),
     ):
         if rows:
             yield ""
