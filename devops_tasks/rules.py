@@ -53,6 +53,10 @@ _AWS_CURRENCIES = ("USD", "CNY")
 DEFAULT_DENY = "default-deny"
 SECRETS_FOLDER = "/etc/secrets"
 """Where a container finds its secrets, one file each."""
+FLAGS_FOLDER = "/etc/flags"
+"""Where a container finds the definition of the experiment's flag."""
+_MOST_DIGITS = 9
+"""How many digits a share may have after the point, for flagd's weights to add up to no more than 2^31 - 1."""
 
 
 def check_spec(spec: Spec) -> Faults:
@@ -244,9 +248,9 @@ def _writable(_spec: Spec, service: Service, path: KeyPath) -> Faults:
         place: KeyPath = (*path, "writable", position)
         if {"..", "."} & set(written.split("/")):
             yield Fault(place, f"{written} is not the path that it names", "write it without '.' and '..'")
-        if f"{written}/".startswith(f"{SECRETS_FOLDER}/"):
-            what = f"the secrets are mounted at {SECRETS_FOLDER}"
-            yield Fault(place, what, "write to another path", "contradiction")
+        for mounted, folder in (("secrets are", SECRETS_FOLDER), ("flag is", FLAGS_FOLDER)):
+            if f"{written}/".startswith(f"{folder}/"):
+                yield Fault(place, f"the {mounted} mounted at {folder}", "write to another path", "contradiction")
 
 
 def _public(_spec: Spec, service: Service, path: KeyPath) -> Faults:
@@ -318,9 +322,13 @@ def _method(spec: Spec) -> Faults:
 
 
 def _treatment(spec: Spec) -> Faults:
-    if not 0 < spec.experiment.assignment.treatment.ratio < 1:
+    path: KeyPath = ("experiment", "assignment", "treatment")
+    ratio = spec.experiment.assignment.treatment.ratio
+    if not 0 < ratio < 1:
         what = "needs a part in treatment and a part in control"
-        yield Fault(("experiment", "assignment", "treatment"), what, "between 0% and 100%", "out-of-range")
+        yield Fault(path, what, "between 0% and 100%", "out-of-range")
+    elif spec.experiment.assignment.method == "feature-flag" and round(ratio, _MOST_DIGITS) != ratio:
+        yield Fault(path, "a flag cannot be split as finely as this", "round it", "out-of-range")
 
 
 def _arms(spec: Spec) -> Faults:

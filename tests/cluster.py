@@ -23,7 +23,7 @@ from tests.tools import tool
 Object = dict[str, Any]
 
 RESOURCES = {
-    "v1": ("pods", "services"),
+    "v1": ("configmaps", "pods", "services"),
     "apps/v1": ("deployments", "replicasets"),
     "autoscaling/v2": ("horizontalpodautoscalers",),
     "batch/v1": ("cronjobs", "jobs"),
@@ -33,6 +33,7 @@ RESOURCES = {
     "argoproj.io/v1alpha1": ("rollouts",),
 }
 KINDS = {
+    "configmaps": "ConfigMap",
     "pods": "Pod",
     "services": "Service",
     "deployments": "Deployment",
@@ -168,6 +169,11 @@ class Cluster:
                          "resourceVersion": "1", "uid": f"{resource}-{name}"},
             "spec": spec,
         }  # fmt: skip
+
+    def add_settings(self, name: str, data: Mapping[str, str]) -> None:
+        """Add a ConfigMap."""
+        self.add("configmaps", name, {})
+        self.objects["configmaps", name]["data"] = dict(data)
 
     def add_template(self, name: str, image: str) -> None:
         """Add a CronJob of which only people make Jobs."""

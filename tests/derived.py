@@ -34,6 +34,7 @@ def derived(spec: Tree) -> tuple[dict[str, Amount], dict[str, str]]:
         **_savings(spec.get("cost", {})),
         **_windows(spec),
         **_rollbacks(spec),
+        **_weights(spec["experiment"].get("assignment", {})),
     }
     for index, database in enumerate(spec["databases"]):
         amounts |= {f"{key} of databases[{index}]": amount for key, amount in _database(database)}
@@ -85,6 +86,16 @@ def _windows(spec: Tree) -> dict[str, Amount]:
         for number, service in enumerate(spec["services"]) if "requests_per_second" in service
         for index, step in enumerate(spec["delivery"]["steps"])
     }  # fmt: skip
+
+
+def _weights(assignment: Tree) -> dict[str, Amount]:
+    """Compute the whole weights of both arms: of 100 together, or of the next power of ten."""
+    share = _value("share", assignment.get("treatment", "50%"))
+    total = next(10**power for power in range(2, 12) if (share * 10**power).denominator == 1)
+    return {
+        "the weight of experiment.assignment.treatment": ("number", share * total),
+        "the rest's weight of experiment.assignment.treatment": ("number", total - share * total),
+    }
 
 
 def _rollbacks(spec: Tree) -> dict[str, Amount]:

@@ -19,7 +19,7 @@ from tests.specs import MINIMAL
 
 Object = dict[str, Any]
 
-FOLDERS = ("kubernetes/", "security/", "scaling/", "overlays/", "disaster-recovery/")
+FOLDERS = ("kubernetes/", "security/", "scaling/", "overlays/", "disaster-recovery/", "experiment/")
 ENVIRONMENTS = ("staging", "production")
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 

@@ -145,7 +145,9 @@ def test_an_undecided_image_can_be_pulled_from_nowhere() -> None:
 
 
 def test_settings_reach_the_container_as_the_text_that_was_written() -> None:
-    (config,) = of_kind(overlay("decided", "production"), "ConfigMap")
+    config = next(
+        each for each in of_kind(overlay("decided", "production"), "ConfigMap") if "LOG_LEVEL" in each["data"]
+    )
     assert config["data"] == {
         "LOG_LEVEL": "info",
         "GREETING": 'it\'s "{{ x }}" ${{ y }} # --- | `z`',
@@ -184,7 +186,8 @@ def test_secrets_are_files_of_the_secret_that_is_fetched_for_them(case: str, env
 def test_every_writable_path_is_mounted_and_counted() -> None:
     (container, *_), volumes = (pod(of_kind(overlay("decided", "production"), "Deployment")[0])[key]
                                 for key in ("containers", "volumes"))  # fmt: skip
-    assert [mount["mountPath"] for mount in container["volumeMounts"]] == ["/tmp", "/var/cache/app", "/etc/secrets"]  # noqa: S108
+    mounted = [mount["mountPath"] for mount in container["volumeMounts"]]
+    assert mounted == ["/tmp", "/var/cache/app", "/etc/secrets", "/etc/flags"]  # noqa: S108
     assert [volume["emptyDir"] for volume in volumes[:2]] == [{"sizeLimit": "256Mi"}] * 2
     assert container["resources"]["limits"]["ephemeral-storage"] == "768Mi"
 

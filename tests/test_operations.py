@@ -14,7 +14,8 @@ from tests.bundles import example, load_text, render_bundle
 from tests.specs import MINIMAL
 
 DEFAULT_PAGES = ["backup-verification", "certificate-renewal", "database-maintenance", "deploy-new-version",
-                 "roll-back", "rotate-secrets", "scale-application", "security-patching"]  # fmt: skip
+                 "roll-back", "rotate-secrets", "scale-application", "security-patching",
+                 "switch-off-experiment"]  # fmt: skip
 CUSTOM = f"""{MINIMAL}
 operations:
   - {{task: Roll back, frequency: as needed, level: manual}}
@@ -48,11 +49,11 @@ def snippets(text: str) -> list[str]:
     return re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
 
 
-def test_the_minimal_spec_has_the_six_of_the_document_and_three_for_the_night() -> None:
+def test_the_minimal_spec_has_the_six_of_the_document_and_four_for_the_night() -> None:
     assert sorted(pages(bundle(MINIMAL))) == DEFAULT_PAGES
     rows = plan_bundle(load_text(MINIMAL).spec)["operation_rows"]
     assert len(rows) == 6
-    assert not {"roll-back", "rotate-secrets"} & {row["name"] for row in rows}
+    assert not {"roll-back", "rotate-secrets", "switch-off-experiment"} & {row["name"] for row in rows}
 
 
 def test_a_task_of_the_spec_s_own_gets_an_honest_page_under_a_name_of_its_own() -> None:

@@ -265,6 +265,16 @@ def custom_kinds(objects: Mapping[str, Mapping[str, Any]]) -> str:
     return f"{done.stdout}{done.stderr}".strip()
 
 
+def flagd_arms(definition: str, flag: str, keys: Sequence[str]) -> list[str]:
+    """Ask flagd's evaluator for Node which arm each key has; a definition that its schema refuses is an error."""
+    judge(NODE / "node_modules" / "@openfeature" / "flagd-core")
+    asked = json.dumps({"definition": definition, "flag": flag, "keys": list(keys)})
+    done = run("node", [ROOT / "tests" / "node" / "flag-arms.cjs", NODE], stdin=asked)
+    if done.returncode:
+        raise ToolFailedError(done.stderr)
+    return [str(arm) for arm in json.loads(done.stdout)]
+
+
 def checkov(folder: Path, *frameworks: str) -> str:
     """Scan a folder with one object to a file: checkov leaves out, without a word, every file with `{{` in it.
 

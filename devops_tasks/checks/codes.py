@@ -155,6 +155,11 @@ CODES: dict[str, Code] = {
         Code("split-without-step", "warning", "Contradictions",
              "The experiment assigns requests by a split of the traffic, and no step of the delivery has its share.",
              "Add the share to `delivery.steps`, or assign by a feature flag."),
+        Code("assignment", "error", "Contradictions",
+             "The experiment does not assign: its flag is not in `experiment/flags.json`, splits by something else "
+             "than the weights of both arms, or gives treatment to those without a key; or a service looks for the "
+             "file where nothing is mounted, or where it never sees a change.",
+             "Generate the file again, or mount the folder that the service reads."),
         Code("blind-step", "warning", "Contradictions",
              "At a step of the release a rollback criterion cannot do its work: the window holds too few requests of "
              "the new version to tell a bad one from a healthy one, or the next step comes before a rollback could.",

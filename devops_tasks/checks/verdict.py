@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from devops_tasks.checks import contradictions as against
+from devops_tasks.checks.assignment import check_assignment
 from devops_tasks.checks.backups import check_backups, check_recovery
 from devops_tasks.checks.capacity import check_budgets, check_environments, check_quotas
 from devops_tasks.checks.cluster import Cluster, read_cluster
@@ -83,6 +84,7 @@ def judge_bundle(bundle: Bundle, exists: Exists, shell: Shell | None = None) -> 
         *check_residue(files, list(texts_of(bundle.tree))),
         *check_strays(files, undecided),
         *_contradictions(bundle.spec, files, documents),
+        *check_assignment(bundle.plan, read_cluster(documents), files),
         *against.check_guardrails(bundle.plan["guardrails"]),
         *check_stated(bundle.plan["experiment"]["sample"], files),
     ]

@@ -123,6 +123,7 @@ FILTERS_OF = {
     "md": {"md", "md_code", "md_fence", "md_target", "md_url"},
     "cell": {"md_cell", "md_cell_code", "md_target", "md_url"},
     "mermaid": {"mermaid", "mermaid_id"},
+    "python": {"json", "number"},
     "svg": {"number", "plain"},
     "comment": {"comment"},
 }

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Any, TypedDict
 
 from devops_tasks.plan.watching import criterion_text
+from devops_tasks.plan.workloads import asks_flag
+from devops_tasks.rules import FLAGS_FOLDER
 from devops_tasks.spec import PrimaryMetric, Spec
 from devops_tasks.units import Share
 
@@ -43,6 +45,8 @@ def plan_experiment(spec: Spec) -> Row:
         "unit": experiment.assignment.unit,
         "units": f"{experiment.assignment.unit}s",
         "method": _METHODS[experiment.assignment.method],
+        "flag": _flag(spec) if experiment.assignment.method == "feature-flag" else None,
+        "split": _split(spec) if experiment.assignment.method == "traffic-split" else None,
         "indicators": list(experiment.leading_indicators),
         "guardrails": list(experiment.guardrails),
         "eligible": experiment.eligible_per_day,
@@ -53,6 +57,33 @@ def plan_experiment(spec: Spec) -> Row:
         "missing": missing,
         "sample": None if missing else _sample(spec),
     }
+
+
+def _flag(spec: Spec) -> Row:
+    """Plan the flag that assigns: its arms have whole weights, of 100 together or of the next power of ten."""
+    slug = spec.feature.slug
+    exponent = spec.experiment.assignment.treatment.ratio.normalize().as_tuple().exponent
+    total = 10 ** max(2, -int(exponent))
+    treatment = int(spec.experiment.assignment.treatment.ratio * total)
+    return {
+        "key": slug,
+        "config_map": f"{slug}-flags",
+        "folder": FLAGS_FOLDER,
+        "total": total,
+        "arms": [{"name": "control", "weight": total - treatment}, {"name": "treatment", "weight": treatment}],
+        "services": [service.name for service in spec.services if asks_flag(spec, service)],
+    }
+
+
+def _split(spec: Spec) -> Row:
+    """Plan the split of requests: the files in which the routes have the treatment's share, none where none has."""
+    share = spec.experiment.assignment.treatment
+    served = [service.name for service in spec.services if service.kind != "worker"]
+    if not served or all(step.ratio != share.ratio for step in spec.delivery.steps):
+        return {"paths": []}
+    if spec.platform.rollout == "argo-rollouts":
+        return {"paths": [f"overlays/production/{name}-steps.yml" for name in served]}
+    return {"paths": [f"delivery/traffic/green-{int(share.ratio * 100):03d}.yml"]}
 
 
 def _sample(spec: Spec) -> Row:

@@ -33,6 +33,7 @@ _ALWAYS = (
     ("deploy-new-version", "Deploy new version", "as needed", "semi-automated"),
     ("roll-back", "Roll back", "when a release fails", "semi-automated"),
     ("rotate-secrets", "Rotate secrets", "as the security policy says", "semi-automated"),
+    ("switch-off-experiment", "Switch off the experiment", "when a guardrail is broken", "semi-automated"),
 )
 
 
@@ -56,6 +57,7 @@ def _known_pages(spec: Spec) -> set[str]:
         "backup-verification": bool(spec.databases),
         "certificate-renewal": any(service.kind != "worker" for service in spec.services),
         "rotate-secrets": any(service.secrets for service in spec.services),
+        "switch-off-experiment": spec.experiment.assignment.method == "feature-flag",
     }
     return {*_EVERYWHERE, *(name for name, there in conditions.items() if there)}
 

@@ -8,7 +8,7 @@ from devops_tasks.metrics.conventions import CONVENTIONS
 from devops_tasks.plan import undecided
 from devops_tasks.plan.migrations import Migration, plan_migration
 from devops_tasks.plan.network import Flow, plan_flows
-from devops_tasks.rules import SECRETS_FOLDER, repository
+from devops_tasks.rules import FLAGS_FOLDER, SECRETS_FOLDER, repository
 from devops_tasks.spec import ENVIRONMENT_NAMES, Database, Production, Service, Spec, Staging
 from devops_tasks.units import Cpu, Duration, Size, plain
 
@@ -28,6 +28,8 @@ _LOW_PORTS = 1024
 _LOW_USERS = 10_000
 """Up to here checkov and kube-score take a user for one that the machine may have as well."""
 """Below this, Linux lets only root listen unless the pod says otherwise."""
+_FLAG_SETTINGS = {"FLAGD_RESOLVER": "in-process", "FLAGD_OFFLINE_FLAG_SOURCE_PATH": f"{FLAGS_FOLDER}/flags.json"}
+"""What lets flagd's provider, in any language, read the flag from a file and ask no server."""
 _SLEEP_ACTION_SINCE = 30
 """The minor version since which ``preStop.sleep`` is on by default; before it, the image must have ``sleep``."""
 
@@ -126,7 +128,8 @@ class PlannedService(TypedDict):
     """All that templates print of a service.
 
     One that is ``rolled`` is a Rollout instead of two coloured Deployments. ``backends`` are the Services that a route
-    leads to, that of the version which serves first.
+    leads to, that of the version which serves first. ``flag_settings`` say where the flag's definition is; None where
+    the service does not ask for it.
     """
 
     name: str
@@ -160,6 +163,7 @@ class PlannedService(TypedDict):
     secrets: list[Secret]
     secret_name: str | None
     secrets_folder: str
+    flag_settings: list[Setting] | None
     user: int
     writable: list[Writable]
     ephemeral_storage: str
@@ -314,6 +318,7 @@ def plan_service(spec: Spec, service: Service) -> PlannedService:
         "secrets": [_secret(spec, name) for name in dict.fromkeys(service.secrets)],
         "secret_name": f"{service.name}-secrets" if service.secrets else None,
         "secrets_folder": SECRETS_FOLDER,
+        "flag_settings": _flag_settings(service) if asks_flag(spec, service) else None,
         "user": service.user,
         "writable": writable,
         "ephemeral_storage": f"{_LOG_MEBIBYTES + _WRITABLE_MEBIBYTES * len(writable)}Mi",
@@ -398,6 +403,17 @@ def _config(spec: Spec, service: Service) -> list[Setting]:
     return [{"name": name, "value": value} for name, value in sorted(settings.items())]
 
 
+def asks_flag(spec: Spec, service: Service) -> bool:
+    """Say whether a service asks the experiment's flag: those that serve people do, and workers where nobody serves."""
+    if spec.experiment.assignment.method != "feature-flag":
+        return False
+    return service.kind != "worker" or all(each.kind == "worker" for each in spec.services)
+
+
+def _flag_settings(service: Service) -> list[Setting]:
+    return [{"name": name, "value": value} for name, value in _FLAG_SETTINGS.items() if name not in service.config]
+
+
 def _measuring(service: Service) -> dict[str, str]:
     """Give the settings by which the library of a convention measures and shows what the rules read."""
     convention = CONVENTIONS[service.metrics.convention]
@@ -436,7 +452,7 @@ def _secret(spec: Spec, name: str) -> Secret:
 def _writable(service: Service) -> list[Writable]:
     paths = tuple(dict.fromkeys(service.writable))
     names = [slugify(path) for path in paths]
-    if len({*names, "", "secrets"}) < len(names) + 2:  # the reserved two, and every name once
+    if len({*names, "", "flags", "secrets"}) < len(names) + 3:  # the reserved three, and every name once
         names = [f"writable-{number}" for number, _ in enumerate(paths, start=1)]
     size = f"{_WRITABLE_MEBIBYTES}Mi"
     return [{"volume": name, "path": path, "size": size} for name, path in zip(names, paths, strict=True)]
