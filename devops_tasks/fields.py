@@ -106,6 +106,8 @@ class Field(NamedTuple):
     derived: bool = False
     undecided: bool = False
     later: bool = False
+    only: tuple[str, ...] = ()
+    """The kinds of service that the key means something to; all of them where none is named."""
 
     @property
     def sample(self) -> Tree:
@@ -121,21 +123,22 @@ class Field(NamedTuple):
 # The parameters of the ``key`` family are the columns of one table, given by name: more than five are in order there.
 @overload
 def key(shape: Kind[T] | Nested[T] | Listing[T] | Entries[T], doc: str, *, required: bool, ask: str = ...,
-        example: Tree = ...) -> T: ...  # fmt: skip
+        example: Tree = ..., only: tuple[str, ...] = ...) -> T: ...  # fmt: skip
 @overload
 def key(shape: Kind[T] | Nested[T] | Listing[T] | Entries[T], doc: str, *, default: Tree, ask: str = ...,
-        example: Tree = ...) -> T: ...  # fmt: skip
+        example: Tree = ..., only: tuple[str, ...] = ...) -> T: ...  # fmt: skip
 @overload
 def key(shape: Kind[T] | Nested[T] | Listing[T] | Entries[T], doc: str, *, derived: bool, ask: str = ...,
-        example: Tree = ...) -> T: ...  # fmt: skip
+        example: Tree = ..., only: tuple[str, ...] = ...) -> T: ...  # fmt: skip
 @overload
 def key(shape: Kind[T] | Nested[T] | Listing[T] | Entries[T], doc: str, *, undecided: bool = ..., later: bool = ...,
-        ask: str = ..., example: Tree = ...) -> T | None: ...  # fmt: skip
+        ask: str = ..., example: Tree = ..., only: tuple[str, ...] = ...) -> T | None: ...  # fmt: skip
 def key(shape: Shape, doc: str, **columns: Any) -> Any:
     """Declare one key of a record.
 
     Exactly one of ``required``, ``default`` (as text), ``derived`` (computed in ``defaults``) and ``undecided``
     (reported until somebody decides) may be given; none of them makes the key optional. ``later`` refuses the key.
+    ``only`` names the kinds of service that the key means something to.
     """
     return Field(shape, doc, **columns)
 

@@ -179,6 +179,8 @@ LEVEL = choice("low", "medium", "high", "critical")
 MOST_FILES = 50
 """The most items of a list of which each gets files of its own: more make no feature, and no quick run."""
 ENVIRONMENT_NAMES = ("staging", "production")
+SERVED = ("api", "web")
+"""The kinds of service that answer requests."""
 
 _INTERVAL_WORDS = ("change", "real-time")
 _KEEP_WORDS = ("forever",)
@@ -343,11 +345,12 @@ class ServiceMetrics(Record):
 class MetricNames(Record):
     """What a service calls what it measures."""
 
-    requests: str = key(METRIC, "The counter of requests", derived=True)
-    duration: str = key(METRIC, "The histogram of request durations, in seconds", derived=True)
-    status_label: str = key(LABEL_NAME, "The label that holds the status code", derived=True)
-    jobs: str = key(METRIC, "The counter of a worker's jobs, with the label result", default="jobs_processed_total")
-    auth: str = key(METRIC, "The counter of logins, with the label result", default="auth_attempts_total")
+    requests: str = key(METRIC, "The counter of requests", derived=True, only=SERVED)
+    duration: str = key(METRIC, "The histogram of request durations, in seconds", derived=True, only=SERVED)
+    status_label: str = key(LABEL_NAME, "The label that holds the status code", derived=True, only=SERVED)
+    jobs: str = key(METRIC, "The counter of a worker's jobs, with the label result", default="jobs_processed_total",
+                    only=("worker",))  # fmt: skip
+    auth: str = key(METRIC, "The counter of logins, with the label result", default="auth_attempts_total", only=SERVED)
     database_duration: str = key(METRIC, "The histogram of the durations of database calls, in seconds", derived=True)
 
 
@@ -403,7 +406,8 @@ class Objectives(Record):
 
     availability: Share | None = key(SHARE, "The share of requests, or of a worker's jobs, that shall not fail",
                                      example="99.9%")  # fmt: skip
-    latency: LatencyObjective | None = key(nested(LatencyObjective), "How many requests shall be answered in time")
+    latency: LatencyObjective | None = key(nested(LatencyObjective), "How many requests shall be answered in time",
+                                         only=SERVED)  # fmt: skip
     window: Duration = key(SPAN, "The time over which the objectives are judged", default="30d")
 
 
@@ -431,14 +435,15 @@ class Service(Record):
     build: Build | None = key(nested(Build, scalar="context"), "How the pipeline tests and builds the image, which it "
                               "then deploys by its digest; without it, the pipeline begins at the image")  # fmt: skip
     port: int = key(PORT, "The port that the container listens on", default="3000")
-    host: str | None = key(HOST, "The public host name", undecided=True, example="api.example.com")
-    path: str = key(ROUTE_PATH, "The public path", default="/")
+    host: str | None = key(HOST, "The public host name", undecided=True, example="api.example.com", only=SERVED)
+    path: str = key(ROUTE_PATH, "The public path", default="/", only=SERVED)
     health: Health = key(nested(Health), "Where the service says that it lives and is ready", default={})
     metrics: ServiceMetrics = key(nested(ServiceMetrics), "Where its metrics are scraped", default={})
     metric_names: MetricNames = key(nested(MetricNames), "What it calls what it measures", default={})
-    requests_per_second: int | None = key(integer(1, 10**9), "Requests a second of the whole service", undecided=True)
+    requests_per_second: int | None = key(integer(1, 10**9), "Requests a second of the whole service", undecided=True,
+                                           only=SERVED)  # fmt: skip
     latency_buckets: tuple[Duration, ...] = key(listing(LATENCY, least=1), "The bounds of its latency histogram",
-                                                derived=True)  # fmt: skip
+                                                derived=True, only=SERVED)  # fmt: skip
     slo: Objectives | None = key(nested(Objectives), "Its service level objectives")
     config: dict[str, str] = key(entries(SETTING, PARAGRAPH), "Plain settings, as environment variables", default={})
     secrets: tuple[str, ...] = key(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
@@ -16,7 +17,7 @@ COMMAND = [sys.executable, "-m", "devops_tasks"]
 PATIENCE = 120
 """Seconds to wait for a question: on a loaded machine the program is slow, and that is no fault of the wizard."""
 
-ENTER, DOWN, UP, CLEAR, BACK, CTRL_C, CTRL_D = "\r", "\x1b[B", "\x1b[A", "\x15", "\x1b[Z", "\x03", "\x04"
+ENTER, TAB, DOWN, UP, CLEAR, BACK, CTRL_C, CTRL_D = "\r", "\t", "\x1b[B", "\x1b[A", "\x15", "\x1b[Z", "\x03", "\x04"
 _COLUMNS, _ROWS = 100, 400
 """So many rows that nothing scrolls away: the screen is the whole conversation."""
 
@@ -99,7 +100,7 @@ class Person:
         """Count the lines from the pointer down to an option; None while the two are not drawn."""
         shown = self.asked().split("\n")[1:]
         current = [number for number, line in enumerate(shown) if line.lstrip().startswith("»")]
-        wanted = [number for number, line in enumerate(shown) if line.strip(" »").startswith(option)]
+        wanted = [n for n, line in enumerate(shown) if re.sub(r"^[ »]*([0-9]+\. )?", "", line).startswith(option)]
         return wanted[0] - current[0] if current and wanted else None
 
     def end(self) -> tuple[int | None, str]:

@@ -24,7 +24,7 @@ from devops_tasks.importer.phrases import (
 )
 from devops_tasks.importer.statements import read_statements
 from devops_tasks.specfile import parse_spec
-from devops_tasks.wizard.answers import faults
+from devops_tasks.wizard.answers import Answers, faults
 from tests.terminals import COMMAND
 from tests.tools import ROOT
 
@@ -108,7 +108,7 @@ def test_every_expected_field_is_found_and_none_is_invented(name: str, expected:
 
 @pytest.mark.parametrize("name", ["parent", "product", "flows", "prose"])
 def test_what_is_found_contradicts_nothing(name: str) -> None:
-    assert faults(imported(name).answers) == []
+    assert faults(Answers(imported(name).answers)) == []
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ AFTER = (
     ("What is the service called?", f"{CLEAR}reports-api"),
     ("Is it an api, a web front end or a worker?", ""),
     ("Services: is there more", ""),
+    ("What does it keep data in?", ""),
     ("Data and dependencies: is there more", ""),
     ("Platform: is there more", ""),
     ("Delivery and thresholds: is there more", ""),

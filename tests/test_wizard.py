@@ -17,7 +17,20 @@ import pytest
 from devops_tasks.schema import spec_schema
 from devops_tasks.specfile import read_spec
 from tests.specs import MINIMAL
-from tests.terminals import BACK, CLEAR, COMMAND, CTRL_C, CTRL_D, ENTER, PATIENCE, Person, Room, environment, opened
+from tests.terminals import (
+    BACK,
+    CLEAR,
+    COMMAND,
+    CTRL_C,
+    CTRL_D,
+    ENTER,
+    PATIENCE,
+    TAB,
+    Person,
+    Room,
+    environment,
+    opened,
+)
 from tests.tools import ROOT
 
 NAME, ENGINEER, SPRINT = "What is the feature called?", "Which engineer owns", "Which sprint is this for?"
@@ -36,6 +49,7 @@ QUICK = (
     ("What is the service called?", ""),
     ("Is it an api, a web front end or a worker?", ""),
     ("Services: is there more", ""),
+    ("What does it keep data in?", ""),
     ("Data and dependencies: is there more", ""),
     ("Platform: is there more", ""),
     ("Delivery and thresholds: is there more", ""),
@@ -67,6 +81,7 @@ ANSWERED = [
     "--set=experiment.hypothesis=We believe that it helps, because it's #1",
     "--set=experiment.primary_metric={name: Weekly active users, target: +20%}",
     "--set=services=[{name: saved-reports-api, kind: api}]",
+    "--set=queues=none",
 ]
 """The answers of the quick path, given beforehand: what is not asked costs no time."""
 
@@ -198,15 +213,15 @@ def test_a_wrong_answer_is_told_and_asked_again(room: Room) -> None:
     person.sees("expected a target: relative (+20%), absolute (12%)")
     person.child.send(CLEAR + "35" + ENTER)
     person.answers("Experiment: is there more")
-    person.answers("What is the service called?", CLEAR + "saved-reports-db")
-    person.sees("databases[0].name: saved-reports-db is also the name of one of the services")
+    person.answers("What is the service called?", "saved-reports-db")
+    person.sees("database saved-reports-db: name: saved-reports-db is also the name of one of the services")
     person.child.send(CLEAR + "api" + ENTER)
     person.chooses("Is it an api", "api")
     person.chooses("Services: is there more", "add another service")
     person.answers("service 2: What is the service called?", "api")
     person.sees("'api' is there twice")
     person.child.send(CLEAR + "web" + ENTER)
-    person.chooses("service 2: Is it an api", "web")
+    person.chooses("service web: Is it an api", "web")
     answer_all(person, QUICK[13:])
     person.chooses(REVIEW, "write the spec alone")
     assert person.end()[0] == 0
@@ -220,14 +235,14 @@ def test_back_shows_the_former_answer_and_a_change_tells_what_follows_it(room: R
     for question, text in QUICK[:2]:
         person.answers(question, text)
     person.answers(SPRINT, BACK)
-    person.sees(f"{ENGINEER} the infrastructure work? @dana")
+    person.sees(f"{ENGINEER} the infrastructure work? [@dana]")
     person.child.send(BACK)
-    person.sees(f"{NAME} Saved Reports")
-    person.child.send(CLEAR + "Weekly Reports" + ENTER)
-    person.sees(f"{ENGINEER} the infrastructure work? @dana")
+    person.sees(f"{NAME} [Saved Reports]")
+    person.child.send(TAB + CLEAR + "Weekly Reports" + ENTER)
+    person.sees(f"{ENGINEER} the infrastructure work? [@dana]")
     told = "\n".join(person.lines)
     assert "feature.slug follows: saved-reports -> weekly-reports" in told
-    assert "services[0].name follows: saved-reports-api -> weekly-reports-api" in told
+    assert "service weekly-reports-api: name follows: saved-reports-api -> weekly-reports-api" in told
     answer_all(person, ((ENGINEER, ""), *QUICK[2:]))
     person.chooses(REVIEW, "write the spec alone")
     assert person.end()[0] == 0
@@ -240,11 +255,11 @@ def test_the_review_leads_to_any_answer_and_back(room: Room) -> None:
     person.sees(REVIEW)
     person.chooses(REVIEW, "change an answer")
     person.answers("Which answer shall be changed?", "capacity")
-    person.answers("How many story points fit in it? 26", CLEAR + "40")
+    person.answers("How many story points fit in it? [26]", "40")
     person.answers("Which answer shall be changed?", "Delivery and")
     person.chooses("? Delivery and thresholds: what", "delivery: ")
     person.chooses("? delivery: what shall be changed?", "pause: 10m")
-    person.answers("How long each step is watched? 10m", CLEAR + "5m")
+    person.answers("How long each step is watched? [10m]", "\x1b[C" + "\x7f" * 3 + "5m")
     person.chooses("? delivery: what shall be changed?", "done here")
     person.answers("? Delivery and thresholds: what", BACK)
     person.answers("Which answer shall be changed?", BACK)
@@ -312,7 +327,7 @@ CLOSED = "the window"
 
 @pytest.mark.parametrize(
     ("stops", "at"),
-    [(CTRL_C, 3), (CTRL_D, 6), (CLOSED, 8), (signal.SIGTERM, 12), (signal.SIGKILL, 17)],
+    [(CTRL_C, 3), (CTRL_D, 6), (CLOSED, 8), (signal.SIGTERM, 12), (signal.SIGKILL, 18)],
     ids=["Ctrl-C at a text", "Ctrl-D at a choice", "a closed terminal", "a request to end", "a kill at the review"],
 )
 def test_the_same_command_goes_on_where_the_last_one_stopped(room: Room, stops: str | signal.Signals, at: int) -> None:
@@ -483,6 +498,7 @@ def test_what_a_document_says_is_taken_and_only_the_rest_is_asked(room: Room) ->
         "How many story points",
         "What is the service",
         "Is it an",
+        "What does it keep data in?",
     ):
         person.answers(question, "")
     person.chooses(REVIEW, "write the spec alone")

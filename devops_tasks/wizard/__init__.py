@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from devops_tasks.disk import check_free
 from devops_tasks.errors import Problem, UserError, key_text
 from devops_tasks.fields import Tree, prune
+from devops_tasks.reading import nearest_above
+from devops_tasks.runs import DEFAULTS
 from devops_tasks.spec import SPEC
-from devops_tasks.wizard.answers import leaves, misread, missing, overlay
+from devops_tasks.wizard.answers import Answers, aligned, leaves, misread, missing, overlay
 from devops_tasks.wizard.draft import Draft, Left, draft_of
-from devops_tasks.wizard.flow import Look, Outlook, Reply, State, begin, screen_of, step
-from devops_tasks.wizard.questions import GROUPS, Option, Screen, quick_keys
+from devops_tasks.wizard.flow import Look, Outlook, Reply, State, begin, questions_of, screen_of, step
+from devops_tasks.wizard.questions import GROUPS, Option, Screen
 
 if TYPE_CHECKING:
     from devops_tasks.render import Renderer
+    from devops_tasks.specfile import Source
 
 __all__ = ["Decision", "Errand", "decide", "misread"]
 
@@ -31,6 +34,9 @@ class Front(Protocol):
     """One way to ask: ``ask`` raises ``KeyboardInterrupt`` or ``EOFError`` when the person stops."""
 
     keys: str
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
 
     def say(self, *lines: str) -> None:
         """Write lines."""
@@ -64,6 +70,7 @@ class Decision(NamedTuple):
     file: Path
     base: bytes = b""
     answers: Tree = None
+    inherits: bool = False
     draft: Draft | None = None
     asking: str = ""
 
@@ -87,10 +94,12 @@ class Decision(NamedTuple):
     def command(self, today: str) -> str:
         """Give the command that does the same without a question."""
         from devops_tasks.specfile import assignments_of
-        from devops_tasks.spectext import essential
+        from devops_tasks.spectext import essential, ordered
 
         dated = f" --today {today}" if today else ""
-        made = None if self.base else assignments_of(essential(self.answers))
+        made = None
+        if not self.base:  # a default of ours may be none of what is inherited
+            made = assignments_of(ordered(self.answers) if self.inherits else essential(self.answers))
         if made is None or self.what != "write":
             return f"devops-tasks generate {shlex.quote(str(self.file))}{dated}"
         sets = "".join(f" --set {shlex.quote(each)}" for each in made)
@@ -107,14 +116,16 @@ def decide(errand: Errand) -> Decision:
 
     Raises ``UserError`` where a required key is not known and nobody can be asked, with what to write.
     """
-    lacking = list(_missing(str(errand.file), errand.known))
+    known = Answers(errand.known, _inherited(errand.file, errand.known))
+    lacking = list(_missing(str(errand.file), known))
     why_not = _why_not(no_input=errand.no_input)
     if not why_not and (lacking or not errand.defaults):
         return _converse(errand)
     check_free(errand.file)
     if lacking:
         raise UserError(_unasked(errand, why_not), *lacking)
-    return Decision("write", errand.file, answers=errand.known, asking=errand.command)
+    inherits = known.inherited is not None
+    return Decision("write", errand.file, answers=errand.known, inherits=inherits, asking=errand.command)
 
 
 def _unasked(errand: Errand, why_not: str) -> Problem:
@@ -133,8 +144,24 @@ def _why_not(*, no_input: bool) -> str:
     return "" if sys.stdin.isatty() and sys.stderr.isatty() else "has no terminal to ask on"
 
 
-def _missing(where: str, answers: Tree) -> Iterator[Problem]:
-    for path, field in missing(SPEC, answers):
+def _inherited(file: Path, tree: Tree) -> "Source | None":
+    """Read what a spec inherits; None where there is nothing, which most specs need not load anything for."""
+    near = "" if file.name == DEFAULTS else nearest_above(file, DEFAULTS)
+    own = {name: tree[name] for name in ("extends",) if name in tree}
+    if not near and not own:
+        return None
+    from devops_tasks.inherit import inherit
+    from devops_tasks.specfile import Source, refuse
+
+    source = inherit(Source(str(file), own, {}), near, file)
+    if source.problems:
+        raise UserError(*source.problems)
+    refuse(source, misread(source.tree))
+    return source if source.layers else None
+
+
+def _missing(where: str, answers: Answers) -> Iterator[Problem]:
+    for path, field in missing(SPEC, answers.laid):
         mend = f"for example {path[-1]}: {field.example}"
         yield Problem(where, f"required: {field.doc}", mend, "missing-key", key=key_text(path))
 
@@ -147,11 +174,12 @@ def _converse(errand: Errand) -> Decision:
         decision = _choose_file(front, errand)._replace(asking=errand.command)
         draft = draft_of(decision.file, decision.base)
         pace = "required" if errand.defaults or decision.base else "open" if errand.known else "all"
-        state = _opening(front, begin(decision.answers, pace), draft, errand.known)
-        decision = decision._replace(draft=draft)
+        answers = aligned(Answers(decision.answers, _inherited(decision.file, decision.answers)))
+        state = _opening(front, begin(answers, pace), draft, errand.known)
+        decision = decision._replace(draft=draft, inherits=answers.inherited is not None)
         look = _Late(errand, decision.file)
         while not state.outcome:
-            decision = decision._replace(answers=state.answers)
+            decision = decision._replace(answers=state.answers.tree)
             state = step(state, front.ask(screen_of(state, look)))
             draft.keep(state)
         if state.outcome == "cancel":
@@ -159,6 +187,8 @@ def _converse(errand: Errand) -> Decision:
         return decision._replace(what=state.outcome)
     except (EOFError, KeyboardInterrupt):
         return decision
+    finally:
+        front.close()
 
 
 class _Late:
@@ -169,7 +199,7 @@ class _Late:
         self.file = file
         self.made: Look | None = None
 
-    def __call__(self, answers: Tree) -> Outlook:
+    def __call__(self, answers: Answers) -> Outlook:
         from devops_tasks.wizard.outlook import looking_at
 
         self.made = self.made or looking_at(self.errand.renderer(), self.file, self.errand.today)
@@ -227,17 +257,17 @@ def _opening(front: Front, fresh: State, draft: Draft, known: Tree) -> State:
     """Go on with what an earlier run has left, or say what will happen and begin."""
     left = draft.find()
     if left and _resume(front, left, draft.file):
-        under = fresh.answers if left.outdated else {}
-        kept = overlay(under, left.state.answers)
+        under = fresh.answers.tree if left.outdated else {}
+        kept = overlay(under, left.state.answers.tree)
         answers = overlay(kept, known)
         front.say(*_overruled(kept, answers))
-        return left.state._replace(answers=answers)
+        return left.state._replace(answers=fresh.answers._replace(tree=answers))
     front.say(*_welcome(fresh, front.keys))
     return fresh
 
 
 def _resume(front: Front, left: Left, file: str) -> bool:
-    count = sum(1 for _ in leaves(left.state.answers))
+    count = sum(1 for _ in leaves(left.state.answers.tree))
     told = "An earlier run was stopped; its answers were kept. Go on with them?"
     if left.outdated:
         name = Path(file).name
@@ -255,10 +285,12 @@ def _overruled(kept: Tree, answers: Tree) -> Iterator[str]:
 
 
 def _welcome(state: State, keys: str) -> Iterator[str]:
+    if state.answers.inherited:
+        yield f"What is inherited is offered as the default: {', '.join(state.answers.inherited.layers)}."
     if state.place.kind == "review":
         yield keys
         return
-    questions = sum(1 for index in range(len(GROUPS)) for _ in quick_keys(state.answers, index))
-    yield f"{questions} questions in {len(GROUPS)} groups make a spec and its bundle, in five to fifteen minutes."
+    count = f"{questions_of(state)} questions in {len(GROUPS)} groups"
+    yield f"{count} make a spec and its bundle, in five to fifteen minutes."
     yield "Nothing is written before you have seen what it would be, and every answer is kept if you stop."
     yield keys

@@ -15,6 +15,7 @@ from devops_tasks.cache import private_folder
 from devops_tasks.errors import UserError
 from devops_tasks.fields import Tree
 from devops_tasks.reading import read_regular
+from devops_tasks.wizard.answers import Answers
 from devops_tasks.wizard.flow import Place, State
 
 FORMAT = 1
@@ -49,7 +50,7 @@ class Draft(NamedTuple):
                 temporary.unlink()
 
     def _document(self, state: State) -> dict[str, Any]:
-        kept = {"answers": state.answers, "place": state.place, "history": state.history, "pace": state.pace}
+        kept = {"answers": state.answers.tree, "place": state.place, "history": state.history, "pace": state.pace}
         return {"format": FORMAT, "file": self.file, "base": self.base, **kept}
 
     def find(self) -> Left | None:
@@ -59,7 +60,8 @@ class Draft(NamedTuple):
             if (document.get("format"), document.get("file")) != (FORMAT, self.file):
                 return None
             history = tuple(_place(each) for each in document["history"])
-            state = State(dict(document["answers"]), _place(document["place"]), history, pace=str(document["pace"]))
+            answers = Answers(dict(document["answers"]))
+            state = State(answers, _place(document["place"]), history, pace=str(document["pace"]))
             return Left(state, outdated=document["base"] != self.base)
         except (OSError, UserError, ValueError, TypeError, KeyError, AttributeError):
             return None

@@ -11,28 +11,37 @@ from devops_tasks.errors import KeyPath, key_text
 from devops_tasks.fields import Entries, Field, Kind, Listing, Nested, Shape, Tree, field_at, shape_at, value_at
 from devops_tasks.spec import SPEC
 from devops_tasks.wizard.answers import (
+    Answers,
     complaint,
     consequences,
     faults,
     give,
+    held,
     leaves,
     missing,
     put,
+    required,
+    singular,
+    spoken,
     take_out,
+    told,
     whole,
     write_out,
 )
 from devops_tasks.wizard.questions import (
     GROUPS,
+    STORES,
     Option,
     Screen,
+    applies,
     brief,
     group_of,
     is_line,
+    kept_in,
     key_screen,
     parse_answer,
     quick_keys,
-    singular,
+    stores_screen,
     summary,
     title_of,
 )
@@ -52,8 +61,9 @@ class Reply(NamedTuple):
 class Place(NamedTuple):
     """Where a person is.
 
-    ``key`` asks for one key; ``entry`` for a pair of a map; ``group`` ends a group; ``menu`` shows the keys below a
-    path; ``review`` shows all, and leads to ``preview`` and ``file``.
+    ``key`` asks for one key; ``stores`` which of the stores there are; ``entry`` for a pair of a map; ``group`` ends a
+    group; ``menu`` shows the keys below a path; ``remove`` asks whether what is there shall go; ``review`` shows all,
+    and leads to ``preview`` and ``file``.
     """
 
     kind: str
@@ -71,7 +81,7 @@ class Outlook(NamedTuple):
     findings: tuple[str, ...] = ()
 
 
-Look = Callable[[Tree], Outlook]
+Look = Callable[[Answers], Outlook]
 
 
 class State(NamedTuple):
@@ -80,7 +90,7 @@ class State(NamedTuple):
     ``all`` of the quick path, ``open`` ones without an answer, or those ``required`` that have none.
     """
 
-    answers: Tree
+    answers: Answers
     place: Place
     history: tuple[Place, ...] = ()
     notes: tuple[str, ...] = ()
@@ -90,9 +100,10 @@ class State(NamedTuple):
 
 _REVIEW = Place("review")
 _ROOT = Place("menu", (), detour=True)
+_STORES = Place("stores")
 
 
-def begin(answers: Tree, pace: str = "all") -> State:
+def begin(answers: Answers, pace: str = "all") -> State:
     """Start at the first question that is to be asked."""
     state = State(answers, _REVIEW, pace=pace)
     return state._replace(place=next(_script(state), _REVIEW))
@@ -104,18 +115,29 @@ def _script(state: State) -> Iterator[Place]:
         for path in quick_keys(state.answers, index):
             if _asked(state, path):
                 yield Place("key", path)
+        if index == group_of(STORES[:1]) and _asks_stores(state):
+            yield _STORES
         if state.pace == "all":
             yield Place("group", (index,))
     yield _REVIEW
+
+
+def questions_of(state: State) -> int:
+    """Count the questions of the quick path, as far as the answers say how many there are."""
+    return sum(place.kind in {"key", "stores"} for place in _script(state))
 
 
 def _asked(state: State, path: KeyPath) -> bool:
     field = field_at(SPEC, path)
     if path == state.place.path and state.place.kind == "key":
         return True  # where the person is, answered or not
-    open_ = value_at(state.answers, path) is None
-    needed = path in [place for place, _ in missing(SPEC, state.answers)]
-    return {"all": True, "open": open_ and bool(field)}.get(state.pace, needed)
+    open_ = value_at(state.answers.laid, path) is None
+    return {"all": True, "open": open_ and bool(field)}.get(state.pace, path in required(state.answers))
+
+
+def _asks_stores(state: State) -> bool:
+    said = any(value_at(state.answers.laid, (name,)) is not None for name in STORES)
+    return state.place == _STORES or state.pace == "all" or (state.pace == "open" and not said)
 
 
 def screen_of(state: State, look: Look) -> Screen:
@@ -129,6 +151,10 @@ def screen_of(state: State, look: Look) -> Screen:
         screen = _menu_screen(answers, path)
     elif state.place.kind == "entry":
         screen = _entry_screen(answers, path)
+    elif state.place.kind == "stores":
+        screen = stores_screen(answers)
+    elif state.place.kind == "remove":
+        screen = _removal_screen(answers, path)
     else:
         screen = key_screen(answers, path)
     return screen._replace(notes=(*state.notes, *screen.notes))
@@ -162,14 +188,13 @@ def _answer_key(state: State, text: str) -> State:
     if wrong:
         return state._replace(notes=(wrong,))
     after = give(state.answers, path, value)
-    told = [f"{key_text(key)} follows: {brief(old)} -> {brief(new)}" for key, old, new in _followed(state, after)]
-    if len(told) > _MOST_CONSEQUENCES:
-        told = [*told[:_MOST_CONSEQUENCES], f"and {len(told) - _MOST_CONSEQUENCES} more"]
-    return _onward(state._replace(answers=after, notes=tuple(told)))
-
-
-def _followed(state: State, after: Tree) -> list[tuple[KeyPath, Tree, Tree]]:
-    return consequences(state.answers, after, state.place.path)
+    notes = [
+        f"{spoken(after, key)} follows: {brief(old)} -> {brief(new)}"
+        for key, old, new in consequences(state.answers, after, path)
+    ]
+    if len(notes) > _MOST_CONSEQUENCES:
+        notes = [*notes[:_MOST_CONSEQUENCES], f"and {len(notes) - _MOST_CONSEQUENCES} more"]
+    return _onward(state._replace(answers=after, notes=tuple(notes)))
 
 
 def _onward(state: State) -> State:
@@ -185,10 +210,10 @@ def _onward(state: State) -> State:
 def _needed(state: State) -> KeyPath:
     """Find the next key that the group or item which was begun must have, or has a question for."""
     above = state.place.path[:-1]
-    holder = value_at(state.answers, above)
+    holder = state.answers.at(above)
     if not above or not isinstance(holder, dict):
         return ()
-    fresh = [path for path, _ in missing(SPEC, state.answers) if path[: len(above)] == above]
+    fresh = [path for path in required(state.answers) if path[: len(above)] == above]
     if fresh:
         return fresh[0]
     shape = shape_at(SPEC, above)
@@ -212,13 +237,14 @@ def _return(state: State) -> State:
     while history and history[-1].kind in {"key", "entry"}:
         history.pop()
     place = history.pop() if history else _REVIEW
-    return state._replace(place=place, history=tuple(history))
+    back = state._replace(place=place, history=tuple(history))
+    return _onward(back) if place == _STORES else back
 
 
 # A pair of a map
 
 
-def _entry_screen(answers: Tree, path: KeyPath) -> Screen:
+def _entry_screen(answers: Answers, path: KeyPath) -> Screen:
     shape = shape_at(SPEC, path)
     assert isinstance(shape, Entries)  # noqa: S101 - only maps have entries
 
@@ -226,7 +252,7 @@ def _entry_screen(answers: Tree, path: KeyPath) -> Screen:
         name, equals, value = text.partition("=")
         return complaint(answers, (*path, name.strip()), value.strip()) if equals else "expected NAME=VALUE"
 
-    return Screen(title_of(group_of(path)), f"{path[-1]}: which entry?", "Write NAME=VALUE.", judge=judge)
+    return Screen(title_of(group_of(path)), f"{spoken(answers, path)}: which entry?", "Write NAME=VALUE.", judge=judge)
 
 
 def _answer_entry(state: State, text: str) -> State:
@@ -238,16 +264,16 @@ def _answer_entry(state: State, text: str) -> State:
 # The end of a group
 
 
-def _group_screen(answers: Tree, index: int) -> Screen:
+def _group_screen(answers: Answers, index: int) -> Screen:
     names = [name for name in GROUPS[index].keys if _has_items((name,))]
-    told = [f"{name.replace('_', ' ')}: {summary(answers, (name,))}" for name in names]
+    lists = [f"{name.replace('_', ' ')}: {summary(answers, (name,))}" for name in names]
     following = GROUPS[index + 1].title if index + 1 < len(GROUPS) else "the review"
     options = (
         Option("next", f"go on: {following}"),
         *(Option(f"add {name}", f"add another {singular(name)}") for name in names if _is_main(index, name)),
         Option("deeper", f"go deeper: {_count(index)} keys with defaults"),
     )
-    help_ = "; ".join(told) if names and len(names) <= len(options) + 1 else ""
+    help_ = "; ".join(lists) if names and len(names) <= len(options) + 1 else ""
     return Screen(title_of(index), f"{GROUPS[index].title}: is there more to say?", help_, "next", options)
 
 
@@ -286,12 +312,12 @@ def _answer_group(state: State, text: str) -> State:
 # Menus
 
 
-def _menu_screen(answers: Tree, path: KeyPath) -> Screen:
+def _menu_screen(answers: Answers, path: KeyPath) -> Screen:
     options = (*_menu_options(answers, path), *_extras(answers, path), Option("done", "done here"))
     if not path:
         return Screen("Review", "Which answer shall be changed?", default="done", options=options)
     index = path[0] if isinstance(path[0], int) else group_of(path)
-    name = key_text(path) if _depth(path) else GROUPS[index].title
+    name = spoken(answers, path) if _depth(path) else GROUPS[index].title
     return Screen(title_of(index), f"{name}: what shall be changed?", default="done", options=options)
 
 
@@ -300,40 +326,42 @@ def _depth(path: KeyPath) -> int:
     return len(path) if path and isinstance(path[0], str) else 0
 
 
-def _menu_options(answers: Tree, path: KeyPath) -> Iterator[Option]:
+def _menu_options(answers: Answers, path: KeyPath) -> Iterator[Option]:
     for inner in _below(answers, path):
         field = field_at(SPEC, inner)
-        told = "" if isinstance(inner[0], int) else summary(answers, inner)
-        name = f"{GROUPS[inner[0]].title} ..." if isinstance(inner[0], int) else _name(inner, _depth(path))
-        told = told or (field.doc if field else "")
-        yield Option(f"open {key_text(inner)}", f"{name}: {told}" if told else name)
+        holds = "" if isinstance(inner[0], int) else summary(answers, inner)
+        name = f"{GROUPS[inner[0]].title} ..." if isinstance(inner[0], int) else _name(answers, inner, _depth(path))
+        holds = holds or (field.doc if field else "")
+        yield Option(
+            f"open {key_text(inner)}", f"{name}: {holds}" if holds and not name.endswith(f" {holds}") else name
+        )
 
 
-def _name(path: KeyPath, known: int) -> str:
-    """Name a place as seen from a menu: an item of a list by its number, anything else by its key."""
-    if isinstance(path[-1], int) and len(path) == known + 1:
-        return f"{singular(str(path[-2]))} {path[-1] + 1}"
-    return key_text(path[known:])
+def _name(answers: Answers, path: KeyPath, known: int) -> str:
+    """Name a place as seen from a menu: what the menu's own title says is left out."""
+    if not known or isinstance(path[-1], int):
+        return spoken(answers, path)
+    return spoken(answers, path).removeprefix(spoken(answers, path[:known])).lstrip(":. ")
 
 
-def _below(answers: Tree, path: KeyPath) -> list[KeyPath]:
+def _below(answers: Answers, path: KeyPath) -> list[KeyPath]:
     """List the places that a menu leads to."""
     if not path:
-        given = [place for place, _ in leaves(answers) if is_line(shape_at(SPEC, place))]
+        given = [place for place, _ in leaves(answers.tree) if is_line(shape_at(SPEC, place))]
         return [*given, *((index,) for index in range(len(GROUPS)))]
     if isinstance(path[0], int):
         return [(name,) for name in GROUPS[path[0]].keys]
     shape = shape_at(SPEC, path)
     if isinstance(shape, Nested):
-        return [(*path, name) for name, field in shape.record.fields.items() if not field.later]
-    held = value_at(answers, path)
-    held = value_at(whole(answers), path) if held is None else held
-    if isinstance(held, dict):
-        return [(*path, name) for name in held]
-    return [(*path, index) for index in range(len(held))] if isinstance(held, list) else []
+        inner = [(*path, name) for name, field in shape.record.fields.items() if not field.later]
+        return [each for each in inner if applies(answers, each)]
+    holds = held(answers, path)
+    if isinstance(holds, dict):
+        return [(*path, name) for name in holds]
+    return [(*path, index) for index in range(len(holds))] if isinstance(holds, list) else []
 
 
-def _extras(answers: Tree, path: KeyPath) -> Iterator[Option]:
+def _extras(answers: Answers, path: KeyPath) -> Iterator[Option]:
     shape = shape_at(SPEC, path) if path and isinstance(path[0], str) else None
     field = field_at(SPEC, path) if shape else None
     if isinstance(shape, Listing | Entries):
@@ -342,7 +370,7 @@ def _extras(answers: Tree, path: KeyPath) -> Iterator[Option]:
         yield Option("none", "none at all")
     if path and isinstance(path[-1], int) and shape is not None:
         yield Option("remove", "remove it")
-    if field and not field.required and value_at(answers, path) is not None:
+    if field and not field.required and answers.at(path) is not None:
         yield Option("default", "forget it: take the default" if not field.undecided else "forget it: undecided")
 
 
@@ -352,23 +380,48 @@ def _answer_menu(state: State, text: str) -> State:
         return _leave(state)
     if text == "add":
         return _add(state, path)
-    if text == "none":
-        shape = shape_at(SPEC, path)
-        return _change(state, put(state.answers, path, "none" if isinstance(shape, Nested) else []))
-    if text == "remove":
-        return _leave(_change(state, take_out(state.answers, path)))
+    if text in {"none", "remove"}:
+        return _go(state, Place("remove", path, detour=True))
     if text == "default":
         return _change(state, give(state.answers, path, ""))
     inner = next(each for each in _below(state.answers, path) if f"open {key_text(each)}" == text)
     return _open(state, inner)
 
 
-def _change(state: State, answers: Tree) -> State:
+def _removal_screen(answers: Answers, path: KeyPath) -> Screen:
+    """Ask before something goes, and take no for an answer."""
+    what = f"Remove {spoken(answers, path)}" if isinstance(path[-1], int) else f"Have no {spoken(answers, path)} at all"
+    holds = summary(answers, path)
+    help_ = f"What was answered there goes with it: {holds}." if holds else "What was answered there goes with it."
+    options = (Option("no", "no, leave it as it is"), Option("yes", "yes"))
+    return Screen(title_of(group_of(path)), f"{what}?", help_, "no", options)
+
+
+def _answer_removal(state: State, text: str) -> State:
+    path = state.place.path
+    asked = _leave(state)
+    if text == "no":
+        return asked
+    if not isinstance(path[-1], int):
+        return _change(asked, nothing(state.answers, path))
+    after = take_out(state.answers, path)
+    origin = state.answers._replace(tree={}).source_of(path[:-1])
+    if origin and len(held(after, path[:-1])) == len(held(state.answers, path[:-1])):
+        return asked._replace(notes=(f"{spoken(after, path)} is inherited from {origin}: it cannot be removed here.",))
+    return _leave(_change(asked, after))
+
+
+def nothing(answers: Answers, path: KeyPath) -> Answers:
+    """Answer that there is none of something; an empty list would leave what is inherited."""
+    listed = isinstance(shape_at(SPEC, path), Listing)
+    return put(answers, path, [] if listed and answers.inherited is None else "none")
+
+
+def _change(state: State, answers: Answers) -> State:
     """Take other answers, and tell what is wrong with them now: the review lets nothing be written with it."""
     before = {(problem.key, problem.what) for problem in faults(state.answers)}
     fresh = [problem for problem in faults(answers) if (problem.key, problem.what) not in before]
-    told = [f"now wrong: {problem._replace(where='', line=0)}" for problem in fresh]
-    return state._replace(answers=answers, notes=tuple(told))
+    return state._replace(answers=answers, notes=tuple(f"now wrong: {told(answers, problem)}" for problem in fresh))
 
 
 def _leave(state: State) -> State:
@@ -396,17 +449,32 @@ def _add(state: State, path: KeyPath) -> State:
     if isinstance(shape, Entries):
         return _go(state, Place("entry", path, detour=True))
     assert isinstance(shape, Listing)  # noqa: S101 - only lists and maps have a menu with "add"
-    answers = state.answers if isinstance(value_at(state.answers, path), list) else write_out(state.answers, path)
-    count = len(value_at(answers, path))
+    answers = write_out(state.answers, path)
+    count = len(answers.at(path))
     inner: KeyPath = (*path, count)
     if isinstance(shape.item, Nested):
         inner = next(place for place, _ in missing(shape.item, {}, inner))
     return _go(state._replace(answers=_unless_nothing(state, answers, path)), Place("key", inner, detour=True))
 
 
-def _unless_nothing(state: State, answers: Tree, path: KeyPath) -> Tree:
+def _unless_nothing(state: State, answers: Answers, path: KeyPath) -> Answers:
     """Keep the default items as answers; an empty list is no answer until there is an item."""
-    return answers if value_at(answers, path) else state.answers
+    return answers if answers.at(path) else state.answers
+
+
+# What data is kept in
+
+
+def _answer_stores(state: State, text: str) -> State:
+    """Take away what there shall not be, go back to the default of what there shall be, and ask for a queue's name."""
+    answers, wanted = state.answers, text.split()
+    for name, there in zip(STORES, kept_in(answers), strict=True):
+        if there != (name in wanted):
+            answers = give(answers, (name,), "")
+            answers = nothing(answers, (name,)) if there and held(answers, (name,)) else answers
+    state = _change(state, answers)
+    added = next((name for name in STORES if name in wanted and not held(answers, (name,))), "")
+    return _add(state, (added,)) if added else _onward(state)
 
 
 # The review
@@ -447,13 +515,19 @@ def _actions(outlook: Outlook) -> tuple[Option, ...]:
     )
 
 
-def _answer_lines(answers: Tree) -> Iterator[str]:
+def _answer_lines(answers: Answers) -> Iterator[str]:
     """Show the answers group by group, key by key."""
     for group in GROUPS:
-        given = [leaf for name in group.keys if name in answers for leaf in leaves(answers[name], (name,))]
+        given = [leaf for name in group.keys for leaf in _given(answers, name)]
         if given:
             yield group.title
-        yield from (f"  {key_text(path)}: {brief(value, 70)}" for path, value in given)
+        yield from (f"  {spoken(answers, path)}: {brief(value, 70)}" for path, value in given)
+
+
+def _given(answers: Answers, name: str) -> Iterator[tuple[KeyPath, Tree]]:
+    value = answers.at((name,))
+    if value is not None:
+        yield from leaves(value, (name,))
 
 
 def _answer_review(state: State, text: str) -> State:
@@ -475,7 +549,9 @@ def _answer_file(state: State, text: str) -> State:
 
 _STEPS: dict[str, Callable[[State, str], State]] = {
     "key": _answer_key,
+    "stores": _answer_stores,
     "entry": _answer_entry,
+    "remove": _answer_removal,
     "group": _answer_group,
     "menu": _answer_menu,
     "review": _answer_review,

@@ -10,15 +10,14 @@ from textwrap import wrap
 
 from devops_tasks.checks.verdict import Bundle, judge_bundle, severity
 from devops_tasks.errors import UserError
-from devops_tasks.fields import Tree
 from devops_tasks.generate import plan_folder, with_defaults
 from devops_tasks.judge import exists_in, find_shell
 from devops_tasks.merge import Change
 from devops_tasks.plan import Plan, plan_bundle
 from devops_tasks.render import Renderer
 from devops_tasks.runs import Report
-from devops_tasks.specfile import Source, load_spec
-from devops_tasks.wizard.answers import load_faults
+from devops_tasks.specfile import Source, load_spec, parse_path
+from devops_tasks.wizard.answers import Answers, load_faults, spoken, told
 from devops_tasks.wizard.flow import Look, Outlook
 
 _COLUMNS = 100
@@ -27,24 +26,24 @@ _WORDS = {"unchanged": "as it would be", "keep": "kept as somebody edited it", "
 
 def looking_at(renderer: Renderer, file: Path, today: str) -> Look:
     """Give the function that tells what would come of some answers; it remembers the last ones."""
-    seen: list[tuple[Tree, Outlook]] = []
+    seen: list[tuple[Answers, Outlook]] = []
 
-    def look(answers: Tree) -> Outlook:
+    def look(answers: Answers) -> Outlook:
         if not seen or seen[-1][0] != answers:
-            seen[:] = [(answers, _look(renderer, Source(str(file), answers, {}), today))]
+            seen[:] = [(answers, _look(renderer, answers, file, today))]
         return seen[-1][1]
 
     return look
 
 
-def _look(renderer: Renderer, source: Source, today: str) -> Outlook:
+def _look(renderer: Renderer, answers: Answers, file: Path, today: str) -> Outlook:
     try:
-        source = with_defaults(source)
+        source = with_defaults(Source(str(file), answers.tree, {}))
     except UserError as error:
         return Outlook(tuple(str(problem) for problem in error.problems))
     faults = load_faults(source.tree)
     if faults:
-        return Outlook(tuple(f"still wrong: {problem._replace(where='', line=0)}" for problem in faults))
+        return Outlook(tuple(f"still wrong: {told(answers, problem)}" for problem in faults))
     loaded = load_spec(source)
     folder = Path(source.where).parent
     try:
@@ -59,7 +58,7 @@ def _look(renderer: Renderer, source: Source, today: str) -> Outlook:
     verdict = judge_bundle(judged, lambda path: path in contents or there(path), shell)
     findings = [
         *(f"{severity(each)}: {each.where}: {each.what} ({each.mend})" for each in verdict.problems),
-        *_listed("undecided", [each.key for each in verdict.undecided]),
+        *_listed("undecided", [spoken(answers, parse_path(each.key)) for each in verdict.undecided]),
     ]
     sums = (*_sums(plan), *_file_lines(report))
     return Outlook((), sums, tuple(sorted(bundle.files.items())), tuple(findings))

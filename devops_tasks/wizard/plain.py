@@ -12,8 +12,8 @@ from devops_tasks.wizard.flow import Reply
 from devops_tasks.wizard.questions import Option, Screen
 
 _COLUMNS = 78
-BACK, NOTHING = "<", "-"
-KEYS = f"Enter takes what stands in [ ], {BACK} goes back, {NOTHING} clears an answer, Ctrl-C stops."
+BACK = "<"
+KEYS = f"Enter takes what stands in [ ], {BACK} goes back, Ctrl-C stops."
 
 
 class Plain:
@@ -21,6 +21,9 @@ class Plain:
 
     keys = KEYS
     title = ""
+
+    def close(self) -> None:
+        """Leave the terminal as it was: nothing was changed."""
 
     def say(self, *lines: str) -> None:
         """Write lines to stderr."""
@@ -39,7 +42,7 @@ class Plain:
             text, wrong = _read(screen, line)
             if not wrong:
                 return Reply(text)
-            self.say(f"  {wrong}")
+            self.say(*_indented(shown(wrong)))
 
     def _line(self, screen: Screen) -> str:
         offered = next((option.label for option in screen.options if option.value == screen.default), screen.default)
@@ -60,7 +63,11 @@ def heading(screen: Screen, before: str) -> Iterator[str]:
     if screen.title != before:
         yield from (shown(screen.title), "")
     yield from map(shown, screen.notes)
-    yield from wrap(screen.help, _COLUMNS, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    yield from _indented(screen.help)
+
+
+def _indented(text: str) -> list[str]:
+    return wrap(text, _COLUMNS, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _listed(screen: Screen) -> Iterator[str]:
@@ -73,7 +80,7 @@ def _read(screen: Screen, line: str) -> tuple[str, str]:
     if screen.options:
         option = _chosen(screen.options, line, screen.default)
         return (option.value, "") if option else ("", f"write a number from 1 to {len(screen.options)}")
-    text = {"": screen.default, NOTHING: ""}.get(line, line)
+    text = screen.meant(line)
     return text, screen.judge(text)
 
 

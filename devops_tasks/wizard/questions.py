@@ -5,13 +5,14 @@ its field has a question written for it. Must not: a second default, limit or he
 """
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import NamedTuple
 
 from devops_tasks.defaults import slugify
 from devops_tasks.errors import KeyPath, key_text
 from devops_tasks.fields import MISSING, Field, Kind, Listing, Nested, Shape, Tree, field_at, shape_at, value_at
 from devops_tasks.spec import SPEC, Spec
-from devops_tasks.wizard.answers import complaint, default_at, whole
+from devops_tasks.wizard.answers import Answers, complaint, default_at, held, singular, spoken, whole
 
 _SLUG: KeyPath = ("feature", "slug")
 
@@ -44,6 +45,10 @@ class Option(NamedTuple):
     label: str
 
 
+NOTHING = "-"
+"""What a person writes to take an answer back."""
+
+
 class Screen(NamedTuple):
     """What is before a person's eyes: notes, a question, what it means, and how an answer is judged."""
 
@@ -54,6 +59,11 @@ class Screen(NamedTuple):
     options: tuple[Option, ...] = ()
     judge: Callable[[str], str] = lambda _: ""
     notes: tuple[str, ...] = ()
+
+    def meant(self, line: str) -> str:
+        """Say which answer a line means: nothing written takes what is offered."""
+        text = line.strip()
+        return {"": self.default, NOTHING: ""}.get(text, text)
 
 
 def group_of(path: KeyPath) -> int:
@@ -66,13 +76,13 @@ def title_of(index: int) -> str:
     return f"{index + 1} of {len(GROUPS)} · {GROUPS[index].title}"
 
 
-def quick_keys(answers: Tree, index: int) -> Iterator[KeyPath]:
+def quick_keys(answers: Answers, index: int) -> Iterator[KeyPath]:
     """Walk the keys of a group's quick path, those of each service included."""
     for name in GROUPS[index].keys:
         yield from _quick(Spec.fields[name], (name,), answers)
 
 
-def _quick(field: Field, path: KeyPath, answers: Tree) -> Iterator[KeyPath]:
+def _quick(field: Field, path: KeyPath, answers: Answers) -> Iterator[KeyPath]:
     shape = field.shape
     if isinstance(shape, Kind):
         if field.required or (field.ask and not field.derived) or path == _unmade(answers):
@@ -81,17 +91,18 @@ def _quick(field: Field, path: KeyPath, answers: Tree) -> Iterator[KeyPath]:
         for name, inner in shape.record.fields.items():
             yield from _quick(inner, (*path, name), answers)
     elif isinstance(shape, Listing) and shape.least and isinstance(shape.item, Nested):
-        items = value_at(answers, path)
+        items = value_at(answers.laid, path)
         for number in range(len(items) if isinstance(items, list) else 1):
             for name, inner in shape.item.record.fields.items():
                 yield from _quick(inner, (*path, number, name), answers)
 
 
-def _unmade(answers: Tree) -> KeyPath:
+def _unmade(answers: Answers) -> KeyPath:
     """Name the key of which no default can be made from the answers, as of a name without a letter for the slug."""
-    if value_at(answers, ("feature", "name")) is None:
+    name, slug = (value_at(answers.laid, ("feature", each)) for each in ("name", "slug"))
+    if name is None:
         return ()
-    return () if value_at(answers, _SLUG) is None and _reads(_SLUG, slugify(answers["feature"]["name"])) else _SLUG
+    return () if slug is None and _reads(_SLUG, slugify(name)) else _SLUG
 
 
 def _reads(path: KeyPath, text: str) -> bool:
@@ -102,11 +113,11 @@ def _reads(path: KeyPath, text: str) -> bool:
     return True
 
 
-def key_screen(answers: Tree, path: KeyPath) -> Screen:
+def key_screen(answers: Answers, path: KeyPath) -> Screen:
     """Make the screen that asks for one key, or for an item of a list of texts."""
     field = field_at(SPEC, path) or Field(_shape(path), _item_doc(path))
     kind = field.shape if isinstance(field.shape, Kind) else _item(field.shape)
-    title, message = title_of(group_of(path)), _message(field, path)
+    title, message = title_of(group_of(path)), _message(answers, field, path)
     default = _text(field.shape, present(answers, path))
 
     def judge(text: str) -> str:
@@ -115,7 +126,21 @@ def key_screen(answers: Tree, path: KeyPath) -> Screen:
     options = tuple(Option(word, word) for word in kind.choices) if isinstance(field.shape, Kind) else ()
     if options and not default and not field.required:
         options = (*options, Option("", "not decided yet" if field.undecided else "leave it out"))
-    return Screen(title, message, _help(field, kind, default), default, options, judge)
+    help_ = " ".join((_help(field, kind, default), *_origin(answers, path, field))).strip()
+    return Screen(title, message, help_, default, options, judge)
+
+
+def _origin(answers: Answers, path: KeyPath, field: Field) -> Iterator[str]:
+    """Say where the answer that is offered comes from, when it is no default of ours, and how to take it back."""
+    file = answers.source_of(path)
+    if file:
+        yield f"Offered by {file}."
+    if (
+        answers.at(path) is not None
+        and not field.required
+        and not (isinstance(field.shape, Kind) and field.shape.choices)
+    ):
+        yield f"Write {NOTHING} to take it back."
 
 
 def _shape(path: KeyPath) -> Shape:
@@ -135,19 +160,13 @@ def _item_doc(path: KeyPath) -> str:
     return field.doc if field else str(path[-1])
 
 
-def _message(field: Field, path: KeyPath) -> str:
+def _message(answers: Answers, field: Field, path: KeyPath) -> str:
     """Ask in the field's words; an item of a list says which one it is, where there may be several."""
-    item = next((index for index, step in enumerate(path) if isinstance(step, int) and step), None)
-    number = f"{singular(str(path[item - 1]))} {int(path[item]) + 1}: " if item and len(path) > item + 1 else ""
-    return number + field.question
-
-
-def singular(word: str) -> str:
-    """Name one of the things that a key's name names many of."""
-    words = {"caches": "cache", "queues": "queue", "criteria": "criterion", "infrastructure": "need", "done": "item"}
-    ending = (("ies", "y"), ("ses", "se"), ("s", ""))
-    plain = next((word.removesuffix(end) + other for end, other in ending if word.endswith(end)), word)
-    return words.get(word, plain).replace("_", " ")
+    item = next((index for index, step in enumerate(path) if isinstance(step, int)), None)
+    if item is None or item + 1 == len(path):
+        return field.question
+    alone = path[item] == 0 and len(held(answers, path[:item]) or ()) <= 1
+    return field.question if alone else f"{spoken(answers, path[: item + 1])}: {field.question}"
 
 
 def _help(field: Field, kind: Kind[object], default: str) -> str:
@@ -170,9 +189,9 @@ def _unanswered(field: Field) -> str:
     return "Leave it empty while nobody has decided" if field.undecided else "It may be left empty"
 
 
-def present(answers: Tree, path: KeyPath) -> Tree:
+def present(answers: Answers, path: KeyPath) -> Tree:
     """Give the answer of a key, or else its default; None where there is neither."""
-    given = value_at(answers, path)
+    given = answers.at(path)
     return default_at(answers, path) if given is None else given
 
 
@@ -188,19 +207,66 @@ def parse_answer(path: KeyPath, text: str) -> Tree:
     return [part.strip() for part in text.split(",") if part.strip()] if listed and text.strip() else text.strip()
 
 
+# What a feature keeps its data in
+
+
+STORES = ("databases", "caches", "queues")
+"""The lists that are asked for in one question."""
+
+
+def stores_screen(answers: Answers) -> Screen:
+    """Ask which of the stores there are: what holds now is first, but that a worker is offered a queue as well."""
+    now = kept_in(answers)
+    usual = (*now[:-1], now[-1] or _takes_jobs(answers))
+    choices = sorted(product((True, False), repeat=len(STORES)), key=lambda each: (each != usual, -sum(each)))
+    options = tuple(Option(_word(each), _label(each)) for each in choices)
+    help_ = "; ".join(f"{name}: {summary(answers, (name,))}" for name in STORES)
+    if usual != now:
+        help_ += "; a worker usually takes its jobs from a queue"
+    return Screen(title_of(group_of(("databases",))), "What does it keep data in?", f"{help_}.", _word(usual), options)
+
+
+def kept_in(answers: Answers) -> tuple[bool, ...]:
+    """Say of each of the stores whether there is one."""
+    return tuple(bool(held(answers, (name,))) and held(answers, (name,)) != "none" for name in STORES)
+
+
+def _takes_jobs(answers: Answers) -> bool:
+    return any(service["kind"] == "worker" for service in whole(answers)["services"])
+
+
+def _word(chosen: tuple[bool, ...]) -> str:
+    return " ".join(name for name, there in zip(STORES, chosen, strict=True) if there) or "none"
+
+
+def _label(chosen: tuple[bool, ...]) -> str:
+    """Name the stores by their engines, as the spec's fields have them."""
+    names = [name for name, there in zip(STORES, chosen, strict=True) if there]
+    words = [f"{value_at(whole(Answers({name: [{}]})), (name, 0, 'engine'))} {singular(name)}" for name in names]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words) or "none of them"
+
+
 # What stands behind a key, in a line
 
 
-def summary(answers: Tree, path: KeyPath) -> str:
+def applies(answers: Answers, path: KeyPath) -> bool:
+    """Say whether a key of a service means anything to a service of its kind."""
+    field = field_at(SPEC, path)
+    return not (field and field.only) or held(answers, (*path[:2], "kind")) in field.only
+
+
+def summary(answers: Answers, path: KeyPath) -> str:
     """Say in a few words what holds at a place, and whether it was answered."""
-    given = value_at(answers, path)
+    given = answers.at(path)
     if given is not None:
         return brief(given)
     default = value_at(whole(answers), path)
     field = field_at(SPEC, path)
     if default is None:
         return "to be decided" if field and field.undecided else "left out"
-    return f"{brief(default)} (default)" if isinstance(default, str | list) else ""
+    origin = answers.source_of(path)
+    where = f"from {origin}" if origin else "default"
+    return f"{brief(default)} ({where})" if isinstance(default, str | list) else ""
 
 
 def brief(tree: Tree, most: int = 60) -> str:
