@@ -114,7 +114,7 @@ def moments(trees: tuple[Path, Tree, Tree]) -> list[int]:
     """Some of the changes of the disk in one run, by number; at the second the journal is begun."""
     count = _count(trees[0])
     assert count > 30
-    return sorted({2, *range(1, count + 1, 1 if SOAK else count // 12)})
+    return sorted({2, *range(1, count + 1, 1 if SOAK else count // 7)})
 
 
 def _count(folder: Path) -> int:

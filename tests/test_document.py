@@ -192,14 +192,8 @@ def test_the_bold_labels_of_the_template_end_with_a_hard_break(name: str) -> Non
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_a_linter_finds_nothing_in_the_examples(name: str, tmp_path: Path) -> None:
-    (tmp_path / "tasks.md").write_text(example(name)["tasks.md"], "utf-8")
-    assert markdown_lint(tmp_path / "tasks.md") == ""
-
-
-@pytest.mark.real
 def test_a_linter_finds_nothing_in_other_shapes(tmp_path: Path) -> None:
+    # The examples: tests/test_end_to_end.py.
     for name, text in SHAPES.items():
         (tmp_path / f"{name}.md").write_text(document(text), "utf-8")
     assert markdown_lint(tmp_path) == ""

@@ -20,8 +20,6 @@ from tests.bundles import EXAMPLES, load_example
 
 pytestmark = pytest.mark.real
 
-VERSION_LOWEST_AND_HIGHEST = ("1.29", "1.37")
-
 
 def _command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -69,14 +67,6 @@ def test_prometheus_takes_configuration_rules_and_their_tests(bundle: Path) -> N
         assert tools.promtool_check_rules(monitoring / rules) == ""
         assert tools.promtool_test_rules((monitoring / rules).with_suffix(".test.yml")) == ""
     assert tools.amtool_check_config(monitoring / "alertmanager.yml") == ""
-
-
-@pytest.mark.parametrize("environment", ["staging", "production"])
-def test_kubernetes_takes_both_overlays(example: str, bundle: Path, environment: str) -> None:
-    manifests = tools.kustomize(bundle / "overlays" / environment)
-    own = load_example(example).spec.platform.kubernetes
-    for version in {own, *VERSION_LOWEST_AND_HIGHEST}:
-        assert tools.kubernetes_validate(manifests, version) == ""
 
 
 @pytest.mark.parametrize("lint", [tools.shellcheck, tools.shfmt], ids=["shellcheck", "shfmt"])

@@ -32,7 +32,7 @@ from tests.command import Done, devops_tasks
 from tests.specs import MINIMAL
 from tests.trees import full_tree
 
-SEEDS = int(os.environ.get("FUZZ", "300"))
+SEEDS = int(os.environ.get("FUZZ", "200"))
 BLOCK = 50
 LARGE_SECONDS = 5  # the same for one that is as large as it may be
 SLOW_SECONDS = 3  # of CPU time, for one input: a thousand times what a spec takes to read

@@ -16,7 +16,7 @@ from devops_tasks.runs import Report
 from tests.bundles import load_example, renderer
 from tests.person import Person
 
-SEEDS = range(int(os.environ.get("PEOPLE", "12")))
+SEEDS = range(int(os.environ.get("PEOPLE", "8")))
 
 CHANGES = (
     "sprint.name=25",

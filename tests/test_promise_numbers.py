@@ -22,13 +22,14 @@ from tests.random_specs import twins
 from tests.readback import Reading, Twins, scalars
 
 TABLE = Path(__file__).with_name("places.yaml")
-SEEDS = range(int(os.environ.get("SPECS", "3")))
-RICH = (9, 11, 15, 20, 24, 46, 113)
-PAIRS = tuple((seed, seed in RICH) for seed in (0, 2, 3, 4, 5, 7, 8, 10, 16, 21, 23, 31, 34, *RICH))
+RICH = (9, 20, 46, 113)
+PAIRS = tuple((seed, seed in RICH) for seed in (2, 3, 5, 7, 8, 10, 21, 23, 31, 34, *RICH))
 """Seeds, and whether their specs are rich, which together reach every place that hundreds of others reach.
 
 A place that `make soak` finds and they do not reach is added by its seed.
 """
+SEEDS = range(int(os.environ.get("SPECS", "2")))
+"""Of specs on which the table does not rest, too."""
 REFERENCES = {
     **dict.fromkeys(
         (

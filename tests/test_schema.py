@@ -233,7 +233,7 @@ def test_an_unquoted_number_is_a_name_where_text_is_meant() -> None:
 
 # Whole specs, broken by a seed
 
-SEEDS = int(os.environ.get("FUZZ", "1000"))
+SEEDS = int(os.environ.get("FUZZ", "600"))
 BLOCK = 100
 
 

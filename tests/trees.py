@@ -50,6 +50,7 @@ _KEPT: dict[str, Tree] = {
     "delivery": {},
     "monitoring": {},
     "documents": {},
+    "experiment.monitoring.services": ["shop-api"],
     "extends": MISSING,
     "pack": MISSING,
     "pack_fields": MISSING,  # are keys of a template pack, whose tests are its own
