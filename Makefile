@@ -58,7 +58,7 @@ mutants: setup ## every wrong rule against the tests that its bundle carries, fo
 soak: setup judges ## the long runs: many random specs through every tool, many broken ones, a kill at each step of a run
 	SPECS=60 FUZZ=3000 PEOPLE=300 WALKS=1000 SIGNALS=all FILES=all TEXTS=all CONVENTIONS=all HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -n auto tests/test_matrix.py \
 		tests/test_promise_numbers.py tests/test_promise_bytes.py tests/test_promise_text.py tests/test_salvage.py \
-		tests/test_fuzz.py tests/test_schema.py tests/test_restore.py tests/test_crash.py tests/test_merge_properties.py tests/test_wizard_flow.py \
+		tests/test_fuzz.py tests/test_schema.py tests/test_restore.py tests/test_crash.py tests/test_merge_properties.py tests/test_wizard_flow.py tests/test_arms.py \
 		tests/test_check_command.py tests/test_new_documents.py $(ARGS)
 
 check: setup ## lint and type-check

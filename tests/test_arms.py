@@ -159,7 +159,7 @@ def test_the_planned_share_and_what_fails_at_once_stand_in_the_sums() -> None:
 
 @pytest.mark.parametrize(
     ("assignment", "said"),
-    [("", "Switch the flag filters off"), (", unit: request, method: traffic-split", "delivery/rollback.sh")],
+    [("", "experiment/switch-off.sh"), (", unit: request, method: traffic-split", "delivery/rollback.sh")],
 )
 def test_the_page_of_a_broken_guardrail_says_first_how_to_end_the_experiment(assignment: str, said: str) -> None:
     page = bundle(assignment=assignment)["runbooks/alerts/ApiTreatmentErrorRatio.md"]

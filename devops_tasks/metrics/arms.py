@@ -615,7 +615,7 @@ MISMATCH = Watch(
     "%treatment_share were planned in treatment. The log likelihood ratio against that is {{ $value | humanize }}.",
     _doubting(
         "Another share of the %units than the planned %treatment_share is in treatment, and it is no chance: in a "
-        "whole healthy experiment this alert comes with a probability of 0.1%% at most, however often it is evaluated.",
+        "whole healthy experiment this alert comes with a probability of %wrong, however often it is evaluated.",
         (
             Check("Which share is it?", "promql", f"{_SHARE}{_OWN}"),
             Check("Of how many?", "promql", f"{_UNITS}{_OWN}"),

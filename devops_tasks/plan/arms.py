@@ -257,6 +257,7 @@ def _setting(spec: Spec, monitoring: ArmMonitoring) -> dict[str, str]:
         "controlled": plain(1 - treated),
         "treatment_share": assignment.treatment.text,
         "variance": plain(treated * (1 - treated)),
+        "wrong": "0.1% at most" if treated * 2 == 1 else "about 0.1%",
         "mixing": plain(Decimal(str(MIXING))),
         "per_failure": per_failure,
         "failure_words": "one request" if per_failure == "1" else f"{per_failure} requests",
@@ -265,12 +266,16 @@ def _setting(spec: Spec, monitoring: ArmMonitoring) -> dict[str, str]:
 
 
 def _off(spec: Spec) -> dict[str, str]:
-    """Say what ends the experiment: a flag, or the route that splits the traffic."""
-    flag, settled = spec.feature.slug, 'KUBE_CONTEXT="${KUBE_CONTEXT:?}" NAMESPACE=%namespace'
-    if spec.experiment.assignment.method == "feature-flag":
-        return {"off_text": f"Switch the flag {flag} off: everybody is in control again.", "off_code": ""}
-    code = fill(f"{settled} delivery/rollback.sh", {"namespace": spec.platform.namespaces.production})
-    return {"off_text": "Give all of the traffic back to blue: nobody is in treatment then.", "off_code": code}
+    """Say what ends the experiment: its flag, or the route that splits the traffic."""
+    flagged = spec.experiment.assignment.method == "feature-flag"
+    script = "experiment/switch-off.sh" if flagged else "delivery/rollback.sh"
+    text = (
+        f"Switch the flag {spec.feature.slug} off: everybody gets control within three minutes."
+        if flagged
+        else "Give all of the traffic back to blue: nobody is in treatment then."
+    )
+    namespace = spec.platform.namespaces.production
+    return {"off_text": text, "off_code": f'KUBE_CONTEXT="${{KUBE_CONTEXT:?}}" NAMESPACE={namespace} {script}'}
 
 
 def _seen(subject: Subject, setting: dict[str, str]) -> dict[str, str]:

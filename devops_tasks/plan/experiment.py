@@ -52,6 +52,7 @@ def plan_experiment(spec: Spec) -> Row:
         "eligible": experiment.eligible_per_day,
         "significance": experiment.significance.text,
         "power": experiment.power.text,
+        "watched": experiment.monitoring is not None,
         "infrastructure": list(_infrastructure(spec)),
         "rollback": [criterion_text(criterion) for criterion in spec.rollback.criteria],
         "missing": missing,
