@@ -315,6 +315,12 @@ def new(
     today: Today = "",
     packs: Packs = None,
     trust: Trust = False,
+    cookiecutter: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", parser=_folder, help="Render a cookiecutter template beside the bundle, with no hook run."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Start a feature's folder: its documents, its spec and its bundle.
@@ -325,7 +331,7 @@ def new(
     from devops_tasks.bootstrap import Wanted, check_empty, create_feature, start_from_answers, start_from_file
     from devops_tasks.wizard import Errand
 
-    wanted = Wanted(folder, today, tuple(packs or ()), trust)
+    wanted = Wanted(folder, today, tuple(packs or ()), trust, cookiecutter)
     with _in_json(_bundles() if as_json else None):
         _date(today)
         check_empty(folder)

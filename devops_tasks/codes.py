@@ -112,6 +112,9 @@ CODES: dict[str, Code] = {
              "Make it smaller; see its loops."),
         Code("untrusted", "Template packs", "Nobody has said yes to the pack as it is now, or the file that keeps who "
              "did is damaged.", "Read its templates, then run the same with `--trust`."),
+        Code("cookiecutter", "Cookiecutter templates", "The library is not installed, or the folder holds no template "
+             "that can be used: links, programs, names that lead elsewhere or are taken, variables that take no such "
+             "answer.", "See what is named."),
         Code("no-bundle", "Bundles", "The folder holds no bundle.", "Name the folder of one, or generate it."),
         Code("no-tasks", "Bundles", "There is no `tasks.md`, or the document has no task and no checklist.",
              "Name the folder of a bundle, or a document."),

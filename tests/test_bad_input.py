@@ -1205,6 +1205,11 @@ FILES: dict[str, Case] = {
         ["export", "out", "--to", "csv"],
         [("no-tasks", "out/tasks.md: has no task (name another document)")],
     ),
+    "a cookiecutter template with a link": Case(
+        after(file("t/{{cookiecutter.slug}}/a"), lambda: Path("t/cookiecutter.json").symlink_to("/etc/passwd")),
+        [*NEW, "--cookiecutter", "t"],
+        [("cookiecutter", "t/cookiecutter.json: is a link, and links are not followed (put the file itself there)")],
+    ),
     "init where a spec is": Case(
         spec, ["init", "spec.yaml"], [("exists", "spec.yaml: is there already (name another file, or edit this one)")]
     ),

@@ -64,6 +64,7 @@ SIDE_DOORS = {
     *("metrics.forms", "metrics.advice", "metrics.catalogue", "metrics.conventions", "metrics.objectives"),
     *("metrics.arms", "metrics.jobs", "metrics.scenes"),
     "checks.verdict",
+    "packs.budget",  # a cookiecutter template is rendered within the limits of a pack
     # A run that remembers its packs reads their files, and loads nothing that knows what is in them.
     *("packs.fields", "packs.layers", "packs.manifest", "packs.lint", "packs.golden"),
     *("experiment.evidence", "merge.entries"),  # only `readout` needs them
@@ -95,6 +96,7 @@ NOBODY: frozenset[str] = frozenset()
 
 # What only some rooms may import. A third-party library that is not named here has no room yet.
 HOMES = {
+    "cookiecutter": {"bootstrap"},
     "jinja2": {"render", "packs"},
     "markdown_it": {"importer", "progress"},
     "prompt_toolkit": {"wizard"},

@@ -112,6 +112,8 @@ class Wanted(NamedTuple):
     today: str = ""
     packs: tuple[Path, ...] = ()
     trust: bool = False
+    cookiecutter: Path | None = None
+    """The folder of a team's own template, which is rendered beside the bundle."""
 
     @property
     def spec(self) -> Path:
@@ -122,6 +124,7 @@ class Wanted(NamedTuple):
     def command(self) -> str:
         """Give the command that asks for a feature like this."""
         options = [word for pack in self.packs for word in ("--pack", str(pack))] + ["--trust"] * self.trust
+        options += ["--cookiecutter", str(self.cookiecutter)] if self.cookiecutter else []
         return shlex.join(["devops-tasks", "new", str(self.folder), *options])
 
 
@@ -179,9 +182,24 @@ def create_feature(renderer: Renderer, start: Start, wanted: Wanted) -> Report:
             _write(staged, documents, start.text)
             _write_bundle(bundle, staged / _INNER, folder)
             (staged / _INNER / SCHEMA_PATH).write_text(_schema_text(loaded.source), "utf-8")
+            project = _add_project(wanted.cookiecutter, loaded, staged) if wanted.cookiecutter else []
     except OSError as error:
         raise UserError(_unwritable(folder, error)) from None
-    return _report(folder, documents, start.text, bundle)
+    report = _report(folder, documents, start.text, bundle)
+    return report._replace(changes=sorted([*report.changes, *(Change(path, "create", None, None) for path in project)]))
+
+
+def _add_project(template: Path, loaded: Loaded, staged: Path) -> list[str]:
+    """Render a team's own template apart from the feature, and put what is right into it."""
+    from devops_tasks.bootstrap.project import answers_of, render_project
+
+    apart = staged.with_name("project")
+    apart.mkdir()
+    taken = [child.name for child in staged.iterdir()]
+    paths = render_project(template, answers_of(loaded.tree), apart, taken)
+    for child in apart.iterdir():
+        child.rename(staged / child.name)
+    return paths
 
 
 def _from_there(folders: Sequence[Path]) -> list[Path]:

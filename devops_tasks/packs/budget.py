@@ -26,6 +26,8 @@ class Limits(NamedTuple):
     files: int = 2_000
     file_bytes: int = 5_000_000
     output_bytes: int = 40_000_000
+    written_bytes: int = 0
+    """What a file may have that the work itself writes."""
 
 
 LIMITS = Limits()
@@ -89,12 +91,12 @@ def _answer(work: Callable[[], Any]) -> dict[str, Any]:
 
 
 def _confine(limits: Limits) -> None:
-    """Give the process its limits; a file, too, cannot be written any more."""
+    """Give the process its limits; unless they say otherwise, no file can be written any more."""
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_PROF, limits.seconds)
     for what, most in (
         (resource.RLIMIT_AS, limits.memory_bytes),
-        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_FSIZE, limits.written_bytes),
         (resource.RLIMIT_CORE, 0),
     ):
         with suppress(OSError, ValueError):  # not every system has each of them
