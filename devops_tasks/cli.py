@@ -250,7 +250,7 @@ def _import(document: Path) -> "Imported":
 @app.command("import")
 def import_(
     document: Annotated[
-        Path, typer.Argument(metavar="FILE", parser=_file, help="A requirements document in Markdown.")
+        Path, typer.Argument(metavar="FILE", parser=_file, help="A requirements document in Markdown, in English.")
     ],
 ) -> None:
     """Print the spec of a requirements document, as far as it says one.

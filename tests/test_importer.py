@@ -74,7 +74,7 @@ rollback:
     - {metric: error_ratio, above: 0.5%}
 """
 FLOWS = """\
-feature: {id: KIRO-5}
+feature: {id: KIRO-5, name: Weekly digest}
 alerts:
   - {metric: latency_p95, above: 100ms}
   - {metric: error_ratio, above: 1.5%}
@@ -104,6 +104,27 @@ rollback:
 )
 def test_every_expected_field_is_found_and_none_is_invented(name: str, expected: str) -> None:
     assert imported(name).answers == parse_spec(expected, "x").tree
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("# Shared shopping lists\n", "Shared shopping lists"),
+        ("# Shared shopping lists\n\n## Feature\n", "Shared shopping lists"),
+        ("# Requirements\n", ""),
+        ("# Product Requirements Document\n", ""),
+        ("# Requirements Document (v2)\n", ""),
+        ("# Success Metrics\n", ""),
+        ("# [Feature name]\n", ""),
+        ("# One\n\n# Two\n", ""),
+        ("## Shared shopping lists\n", ""),
+        ("# PRD: Faster checkout\n", "Faster checkout"),
+    ],
+)
+def test_the_only_title_of_a_document_is_its_name_unless_it_names_a_sort_of_document(text: str, name: str) -> None:
+    document = import_document(text)
+    assert document.answers == ({"feature": {"name": name}} if name else {})
+    assert [(note.line, note.key) for note in document.notes if note.key] == ([(1, "feature.name")] if name else [])
 
 
 @pytest.mark.parametrize("name", ["parent", "product", "flows", "prose"])

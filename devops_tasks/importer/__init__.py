@@ -6,14 +6,14 @@ silence, files.
 
 from devops_tasks.importer import exact
 from devops_tasks.importer.answers import Imported, Meaning, Note, Taker
-from devops_tasks.importer.meanings import LISTED, guardrail, meant, stated_days, stated_sizes
+from devops_tasks.importer.meanings import LISTED, guardrail, is_name, lone_title, meant, stated_days, stated_sizes
 from devops_tasks.importer.phrases import parts_of_limit
 from devops_tasks.importer.statements import Statement, read_statements
 
 __all__ = ["MOST_BYTES", "Imported", "Note", "import_document"]
 
 MOST_BYTES = 2_000_000
-_LATE = [guardrail, stated_days, stated_sizes]
+_LATE = [lone_title, guardrail, stated_days, stated_sizes]
 
 
 def import_document(text: str) -> Imported:
@@ -24,8 +24,10 @@ def import_document(text: str) -> Imported:
         return Imported(taker.answers, sorted(taker.notes, key=lambda note: note.line), [])
     found: list[tuple[Statement, Meaning]] = []
     silent = []
-    for statement in read_statements(text):
-        meanings = list(meant(statement))
+    statements = list(read_statements(text))
+    alone = _lone_title(statements)
+    for statement in statements:
+        meanings = list(meant(statement)) or ([(statement, lone_title)] if statement is alone else [])
         if not meanings and (statement.kind != "title" or not statement.above):
             silent.append(statement.line)
         found += meanings
@@ -38,3 +40,9 @@ def import_document(text: str) -> Imported:
         else:
             taker.take(statement, meaning)
     return Imported(taker.answers, sorted(taker.notes, key=lambda note: note.line), silent)
+
+
+def _lone_title(statements: list[Statement]) -> Statement | None:
+    """Find the title that stands above the whole document, where there is one and it may be a name."""
+    titles = [each for each in statements if each.level == 1]
+    return titles[0] if len(titles) == 1 and is_name(titles[0].text) else None

@@ -62,6 +62,17 @@ def _title(taker: Taker, statement: Statement) -> None:
         taker.put(statement, _NAME, match["name"].strip(), "from the title")
 
 
+def lone_title(taker: Taker, statement: Statement) -> None:
+    """Take the only title of a document for the feature's name, where nothing else says one."""
+    if value_at(taker.answers, _NAME) is None:
+        taker.put(statement, _NAME, statement.text, "the document's only title")
+
+
+def is_name(title: str) -> bool:
+    """Say whether a title says more than what sort of document it stands above."""
+    return any(word not in _SORTS for word in re.findall(r"\w+", title.casefold())) and not _find(_SECTIONS, title)
+
+
 def _words(taker: Taker, statement: Statement) -> None:
     """Take the words between commas, as of compliance rules."""
     for word in re.split(r"[,;]", statement.text):
@@ -300,6 +311,13 @@ _TITLES = re.compile(
     r"(?:(?:product )?requirements?(?: documents?)?|prd|feature|spec(?:ification)?)\s*[:\u2013\u2014-]\s*(?P<name>.+)",
     re.IGNORECASE,
 )
+_SORTS = frozenset(
+    "a an and of for the our this new product feature features project technical functional business system software"
+    " requirement requirements specification specifications spec specs document documents documentation prd readme"
+    " overview introduction summary design proposal brief plan notes draft template untitled title"
+    " goal goals success metric metrics v1 v2 1 2".split()
+)
+"""Words that name a sort of document, and no feature."""
 _BELIEF = re.compile(
     r"\bwe (?:believe|hypothesi[sz]e|expect|assume) that\b|\bif we\b.+\b(?:then|will)\b", re.IGNORECASE
 )

@@ -28,7 +28,8 @@ class Statement(NamedTuple):
     """One thing that the document says.
 
     ``label`` is its own, ``above`` what it stands under, the nearest first: labels of the items above it, headings.
-    ``kind`` is ``text``, ``title``, ``row`` or ``code``; ``cells`` holds a row by the names of its columns.
+    ``kind`` is ``text``, ``title``, ``row`` or ``code``; ``cells`` holds a row by the names of its columns. ``level`` is
+    that of a title, 0 of anything else.
     """
 
     line: int
@@ -37,6 +38,7 @@ class Statement(NamedTuple):
     text: str
     above: tuple[str, ...] = ()
     cells: Mapping[str, str] = MappingProxyType({})
+    level: int = 0
 
 
 class _Line(NamedTuple):
@@ -115,7 +117,7 @@ class _Reader:
                 self.headings = [each for each in self.headings if each[0] < self.level]
                 self.headings.append((self.level, f"{label}: {text}" if label and text else label or text))
                 self.pending = ""
-                yield Statement(number, "title", "", self.headings[-1][1], self._above()[1:])
+                yield Statement(number, "title", "", self.headings[-1][1], self._above()[1:], level=self.level)
             elif not text:
                 self.pending = label
             else:
