@@ -283,6 +283,15 @@ class ArmMonitoring(Record):
     )
 
 
+class Decision(Record):
+    """A criterion with a deadline, which no alert can see: somebody decides on its day."""
+
+    what: str = key(SENTENCE, "What would end the experiment, in words", required=True,
+                    example="Less than 10% adoption after two weeks")  # fmt: skip
+    after: Duration = key(SPAN, "How long after the sprint's first day it is decided", required=True, example="14d")
+    owner: str | None = key(text("a person", 200), "Who decides it, where that is not the engineer", example='"@ada"')
+
+
 class Experiment(Record):
     """The hypothesis that the infrastructure serves."""
 
@@ -296,6 +305,8 @@ class Experiment(Record):
     eligible_per_day: int | None = key(integer(1, 10**9), "New units that could take part, a day", undecided=True)
     significance: Share = key(SHARE, "The accepted share of false alarms", default="5%")
     power: Share = key(SHARE, "The share of true effects that shall be found", default="80%")
+    decisions: tuple[Decision, ...] = key(listing(nested(Decision)), "Criteria with a deadline, which no alert can see",
+                                          default=[])  # fmt: skip
     infrastructure: tuple[str, ...] = key(listing(SENTENCE), "What else the experiment needs of the infrastructure",
                                           default=[])  # fmt: skip
     monitoring: ArmMonitoring | None = key(nested(ArmMonitoring), "How its arms are told apart while it runs")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from math import ceil
 from typing import Any
@@ -38,7 +38,7 @@ def derived(spec: Tree) -> tuple[dict[str, Amount], dict[str, str]]:
     }
     for index, database in enumerate(spec["databases"]):
         amounts |= {f"{key} of databases[{index}]": amount for key, amount in _database(database)}
-    return amounts, _dates(spec["sprint"])
+    return amounts, _dates(spec["sprint"]) | _decisions(spec)
 
 
 def _delivery(delivery: Tree, migrations: int) -> dict[str, Amount]:
@@ -181,3 +181,14 @@ def _value(kind: str, text: str) -> Fraction:
     if amount is None:
         raise ValueError(text)
     return amount[1]
+
+
+def _decisions(spec: Tree) -> dict[str, str]:
+    """Find the day on which each criterion with a deadline is decided."""
+    starts = spec["sprint"].get("starts")
+    rows = spec["experiment"].get("decisions", []) if starts else []
+    spans = [timedelta(days=int(_value("duration", row["after"]) / 86400)) for row in rows]
+    return {
+        f"sprint.starts and experiment.decisions[{index}].after": (date.fromisoformat(starts) + span).isoformat()
+        for index, span in enumerate(spans)
+    }

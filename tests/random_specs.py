@@ -291,6 +291,9 @@ def _planning(draft: Draft) -> Keys:
             "primary_metric": _primary_metric(draft),
             **often(0.5, {"leading_indicators": [values.word()], "guardrails": [values.word()]}),
             **often(0.5, {"assignment": {"treatment": values.share(11, 44)}, "infrastructure": [values.word()]}),
+            **often(
+                0.4, {"decisions": [{"what": values.word(), "after": values.days(15, 99), "owner": values.word()}]}
+            ),
             **often(0.6, {"eligible_per_day": values.integer(1001, 99999)}),
             **often(0.6, {"significance": values.share(3, 9), "power": values.share(71, 97)}),
         },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 from math import ceil, sqrt
 from statistics import NormalDist
 
@@ -259,6 +260,72 @@ def test_the_curve_rises_and_reaches_the_power_that_is_asked_when_the_units_are_
     assert points(files)["At least"].startswith("13 days")
     names = {int(text.get("x", "")): text.text for text in root.iter(f"{space}text") if text.get("dy") == "20"}
     assert (names[56], names[616]) == ("0", "28")
+
+
+@pytest.mark.parametrize(
+    ("sprint", "after", "told"),
+    [
+        (SPRINT, "14d", "2026-12-15, 14 days after"),
+        (SPRINT, "36h", "2026-12-03, 36 hours after"),
+        ("ends: 2026-12-14", "14d", "*to be decided*, 14 days after"),
+        ("starts: 9999-12-25", "14d", "*to be decided*, 14 days after"),
+    ],
+    ids=["days", "a part of a day", "no first day", "after the calendar's end"],
+)
+def test_a_criterion_with_a_deadline_is_an_item_with_its_day_and_its_owner(sprint: str, after: str, told: str) -> None:
+    decisions = f"decisions: [{{what: Few adopt it, after: {after}}}, {{what: Else, after: 1d, owner: '@ada'}}]"
+    document = bundle(METRIC, decisions, sprint)["tasks.md"]
+    assert f"- [ ] **@dana:** Few adopt it: decide on {told} the sprint's first day\n" in document
+    assert "- [ ] **@ada:** Else: decide on " in document
+    assert "Dated Decisions" not in bundle()["tasks.md"]
+
+
+BACKGROUNDS = {"light": "#ffffff", "dark": "#0d1117"}
+
+
+def luminance(colour: str) -> float:
+    """By WCAG 2.1, "relative luminance"."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("mode", BACKGROUNDS)
+def test_the_picture_can_be_read_in_light_and_dark(mode: str) -> None:
+    """Seen in Chromium in both; text has 4.5 to 1, a line that says something 3 to 1, as WCAG asks."""
+    svg = bundle("name: Users, kind: proportion, baseline: 10%, target: +20%", "eligible_per_day: 600")[CURVE]
+    light, dark = svg.split("@media (prefers-color-scheme: dark)")
+    part = light if mode == "light" else dark
+    (background,) = re.findall(r"svg \{ background: (#\w+)", part)
+    (text,) = re.findall(r"[ ;]color: (#\w+)", part)
+    lines = dict(re.findall(r"\.(power|asked|sprint) \{.*?stroke: (#\w+)", part))
+    assert background == BACKGROUNDS[mode]
+    assert contrast(text, background) > 4.5
+    assert lines.keys() == {"power", "asked", "sprint"}
+    assert min(contrast(line, background) for line in lines.values()) > 3
+
+
+@pytest.mark.parametrize("per_day", [40, 600, 90000])
+def test_no_word_of_the_picture_leaves_it_or_lies_on_another(per_day: int) -> None:
+    svg = bundle("name: Users, kind: proportion, baseline: 10%, target: +20%", f"eligible_per_day: {per_day}")[CURVE]
+    root = ET.fromstring(svg)  # noqa: S314 - our own
+    assert "font: 13px" in svg
+    spans: dict[int, list[tuple[float, float]]] = {}
+    for text in root.iter("{http://www.w3.org/2000/svg}text"):
+        width = 7.5 * len(text.text or "")  # 13 px of a sans-serif letter, generously
+        share = {"middle": 0.5, "end": 1.0}.get(text.get("class", ""), 0.0)
+        left = int(text.get("x", "")) - share * width
+        spans.setdefault(int(text.get("y", "")) + int(text.get("dy", "0")), []).append((left, left + width))
+    assert min(left for row in spans.values() for left, _ in row) >= 0
+    assert max(right for row in spans.values() for _, right in row) <= 640
+    assert max(spans) < 330
+    for row in spans.values():
+        assert all(right < left for (_, right), (left, _) in pairwise(sorted(row)))
 
 
 def test_several_metrics_share_the_significance() -> None:

@@ -49,6 +49,7 @@ experiment:
     - Error rate stays under 3%
     - No more than 5 % increase in support tickets
   assignment: {method: feature-flag, treatment: 50%, unit: user}
+  decisions: [{what: Less than 10% adoption after two weeks, after: 14d}]
 rollback:
   criteria:
     - {metric: latency_p95, above: 500ms, for: 5m}
@@ -153,7 +154,10 @@ def test_what_is_found_contradicts_nothing(name: str) -> None:
         ),
         (
             "parent",
-            "r.md:32: not taken: Less than 10% adoption after two weeks (a target with a deadline is no alert)",
+            (
+                "r.md:32: experiment.decisions[0]: Less than 10% adoption after two weeks 14d (decided on its day: "
+                "no alert can see it)"
+            ),
         ),
         ("parent", "r.md:51: not taken: 12,400 per arm (no key of the spec: the tool computes it)"),
         ("parent", "r.md: still missing: feature.engineer: Who owns the infrastructure work"),

@@ -207,7 +207,10 @@ def test_the_requirements_of_any_spec_are_read_back_without_loss(seed: int) -> N
     others = [alert for alert in tree["alerts"] if alert["metric"] not in ASKED]
     again = asked(load_tree({**tree, "alerts": [*others, *imported.answers.get("alerts", [])]}).spec)[1]
     assert {row for row in rows if services[row[0]] == 1} == {row for row in again if services[row[0]] == 1}
-    taken = set(CARRIED) | {"rollback.criteria", "alerts"}
+    decisions = imported.answers["experiment"].get("decisions", [])  # who decides is not said there
+    dated = [(each.what, each.after.text) for each in loaded.spec.experiment.decisions]
+    assert [(each["what"], each["after"]) for each in decisions] == dated
+    taken = set(CARRIED) | {"rollback.criteria", "alerts", "experiment.decisions"}
     assert {key for key in map(key_text, places(imported.answers)) if key not in taken} == set()
     assert "nothing is known" not in "\n".join(imported.report(""))
 

@@ -53,6 +53,7 @@ _LIMIT = re.compile(
     r".*\((?P<metric>\w+)\) (?:not )?(?P<side>above|below) (?P<level>.+) for (?P<span>\S+)"
     r"(?: \((?P<severity>\w+)\))?(?P<service>, of \S+)?"
 )
+_DATED = re.compile(r"after (?P<after>\S+): (?P<what>.+)")
 _ARM = re.compile(r"(?P<share>\S+) of (?P<unit>\w+)s, .*")
 _METHODS = {"a feature flag": "feature-flag", "a split of the traffic": "traffic-split"}
 
@@ -99,6 +100,10 @@ def _limit(taker: Taker, each: Statement) -> None:
     path: KeyPath = ("alerts",) if each.label == "Performance" else ("rollback", "criteria")
     if each.text == _NO_CRITERION and each.label == _CRITERIA:
         taker.empty(each, path)
+        return
+    dated = _DATED.fullmatch(each.text)
+    if dated and each.label == _CRITERIA:
+        taker.add(each, ("experiment", "decisions"), dated.groupdict(), twice=True)
         return
     found = _LIMIT.fullmatch(each.text)
     if not found:

@@ -16,6 +16,7 @@ from devops_tasks.importer.phrases import (
     is_unfilled,
     parse_count,
     parse_day,
+    parse_deadline,
     parse_goal,
     parse_limit,
     parse_share,
@@ -127,6 +128,11 @@ def _goal_of_row(taker: Taker, statement: Statement) -> None:
 
 def _limit(taker: Taker, statement: Statement) -> None:
     """Take a limit with a fixed number as a condition of the rollback."""
+    after = parse_deadline(statement.text)
+    if after:
+        item = {"what": statement.text.rstrip("."), "after": after}
+        taker.add(statement, ("experiment", "decisions"), item, "decided on its day: no alert can see it")
+        return
     limit = parse_limit(_limit_text(statement))
     item = {"metric": limit.metric, limit.side: limit.threshold}
     item |= {"for": limit.lasting} if limit.lasting else {}

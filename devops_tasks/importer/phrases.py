@@ -228,9 +228,12 @@ _RELATIVE = re.compile(
     re.IGNORECASE
 )  # fmt: skip
 _DATED = re.compile(
-    r"\b(?:after|within|by|in)\s+(?:the first\s+)?(?:\d+|one|two|three|four|six)\s+(?:days?|weeks?|months?)\b",
+    r"\b(?:after|within|by|in)\s+(?:the first\s+)?(?P<number>[1-9]\d{0,2}|one|two|three|four|six)\s+"
+    r"(?P<unit>day|week|month)s?\b",
     re.IGNORECASE,
 )
+_WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "six": 6}
+_DAYS = {"day": 1, "week": 7, "month": 30}
 _LASTING = re.compile(
     r"\b(?:for|over)\s+(?:more than\s+|at least\s+)?(?P<span>\d+\s*-?\s*(?:seconds?|minutes?|mins?|hours?|[smh])\b)",
     re.IGNORECASE,
@@ -253,6 +256,15 @@ _OTHER_STATISTIC = re.compile(
 _SAID = re.compile(r"p95|95th", re.IGNORECASE)
 _STATISTIC = re.compile(r"\b\d\dth percentile|\bp\d\d\b", re.IGNORECASE)
 _BASELINE = re.compile(r"\bof (?:the )?(?:baseline|normal|usual)\b", re.IGNORECASE)
+
+
+def parse_deadline(text: str) -> str:
+    """Read the time after which a criterion is decided, a month as 30 days; "" where it has no deadline."""
+    found = _DATED.search(text)
+    if not found:
+        return ""
+    number = found["number"].lower()
+    return f"{(_WORDS.get(number) or int(number)) * _DAYS[found['unit'].lower()]}d"
 
 
 _JOINED = re.compile(r"\s*;\s+|,?\s+(?:or|and)\s+", re.IGNORECASE)

@@ -5,16 +5,20 @@ Must not: sums (``sample`` does them, and is loaded only where the numbers for t
 
 import re
 from collections.abc import Iterator
+from datetime import date, timedelta
+from math import ceil
 from typing import Any, TypedDict
 
+from devops_tasks.plan.commitments import day
 from devops_tasks.plan.watching import criterion_text
 from devops_tasks.plan.workloads import asks_flag
 from devops_tasks.rules import FLAGS_FOLDER
-from devops_tasks.spec import PrimaryMetric, Spec
+from devops_tasks.spec import Decision, PrimaryMetric, Spec
 from devops_tasks.units import Share
 
 Row = dict[str, Any]
 _METHODS = {"feature-flag": "a feature flag", "traffic-split": "a split of the traffic"}
+_DAY = 86_400
 _METRIC = "experiment.primary_metric"
 
 
@@ -49,6 +53,7 @@ def plan_experiment(spec: Spec) -> Row:
         "split": _split(spec) if experiment.assignment.method == "traffic-split" else None,
         "indicators": list(experiment.leading_indicators),
         "guardrails": list(experiment.guardrails),
+        "decisions": [_decision(spec, decision) for decision in experiment.decisions],
         "eligible": experiment.eligible_per_day,
         "significance": experiment.significance.text,
         "power": experiment.power.text,
@@ -85,6 +90,18 @@ def _split(spec: Spec) -> Row:
     if spec.platform.rollout == "argo-rollouts":
         return {"paths": [f"overlays/production/{name}-steps.yml" for name in served]}
     return {"paths": [f"delivery/traffic/green-{int(share.ratio * 100):03d}.yml"]}
+
+
+def _decision(spec: Spec, decision: Decision) -> Row:
+    """Give a criterion with a deadline its day, where the sprint's first one is known, and its owner."""
+    days, starts = ceil(decision.after.seconds / _DAY), spec.sprint.starts
+    return {
+        "what": decision.what,
+        "after": decision.after.words,
+        "span": decision.after.text,
+        "on": day(starts + timedelta(days)) if starts and days <= (date.max - starts).days else None,
+        "owner": decision.owner or spec.feature.engineer,
+    }
 
 
 def _sample(spec: Spec) -> Row:

@@ -14,6 +14,7 @@ from devops_tasks.experiment import (
     Means,
     Proportions,
     Trial,
+    always_wider,
     days_needed,
     detectable_delta,
     detectable_share,
@@ -27,6 +28,7 @@ from devops_tasks.units import Number, Share, Target, plain
 Row = dict[str, Any]
 _TENTH = Decimal("0.001")
 """A tenth of a percent."""
+_HUNDREDTH = Decimal("0.01")
 _DIGITS = 3
 _FORMULAS = {
     "proportion": "two proportions, two-sided, with the variance pooled under the null hypothesis",
@@ -98,6 +100,7 @@ def plan_sample(spec: Spec) -> Row:
         "formula": _FORMULAS["proportion" if goal.percent else "mean"],
         "percent": goal.percent,
         "time": _time(spec, run, units) if run else None,
+        "wider": plain(Decimal(always_wider(trial.significance)).quantize(_HUNDREDTH, ROUND_UP)),
         "several": _several(experiment),
     }
 
