@@ -72,6 +72,7 @@ services:
   - {name: checkout, kind: api, production: {autoscaling: none}}
   - {name: checkout-web, kind: web, port: 8080, metrics: {convention: none}}
   - {name: indexer, kind: worker, metrics: {port: 9100}, needs: [orders, refunds, checkout-db]}
+  - {name: audit, kind: worker, metrics: {convention: none}, needs: [orders]}
 databases: [{name: checkout-db, hosting: in-cluster, namespace: data, selector: {app: pg}}]
 caches: []
 queues:

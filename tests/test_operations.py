@@ -80,13 +80,29 @@ external_services: [{{name: payments, host: payments.example.com}}]
 """
 
 
-@pytest.mark.parametrize("more", ["", "services: [{name: indexer, kind: worker}]\n"], ids=["an api", "a worker"])
+@pytest.mark.parametrize(
+    "more",
+    ["", "services: [{name: indexer, kind: worker}]\n", "platform: {rollout: argo-rollouts}\n"],
+    ids=["an api", "a worker", "a rollout"],
+)
 def test_no_runbook_speaks_of_stores_or_secrets_where_there_are_none(more: str) -> None:
     files = bundle(BARE + more)
     read = [path for path in files if path.startswith("runbooks/")]
     assert len(read) > 10
     assert [(path, line) for path in read for line in files[path].splitlines() if STORES.search(line)] == []
     assert "For each service one alert says so" in files["monitoring/README.md"]
+
+
+def test_the_index_asks_only_for_what_its_pages_call() -> None:
+    assert "call `kubectl`." in bundle(f"{WORKER}platform: {{cloud: none}}\n")["runbooks/index.md"]
+    assert "call `kubectl`, `openssl`, `date`, `psql`, `aws`." in bundle(MINIMAL)["runbooks/index.md"]
+
+
+@pytest.mark.parametrize("text", [MINIMAL, WORKER, f"{MINIMAL}platform: {{rollout: argo-rollouts}}\n"])
+def test_the_page_of_a_release_says_that_production_waits_for_a_person(text: str) -> None:
+    page = pages(bundle(text))["deploy-new-version"]
+    assert "after a merge; production waits for a person who lets it begin. This page" in page
+    assert "| **How often** | As needed |" in page
 
 
 def test_a_runbook_names_what_its_own_service_waits_for() -> None:

@@ -297,7 +297,13 @@ _LAG = (
             (f'{_WAITING},partition="0",instance="b"', _is("48000")),
             (f'{_WAITING},partition="1",instance="a"', _is("30000")),
         ),
-        (("service_queue:kafka_consumergroup_lag:sum", (('service="%service",queue="%queue"', "80000"),)),),
+        # Of this service alone: another may read the same topic in the same group.
+        (
+            (
+                'service_queue:kafka_consumergroup_lag:sum{service="%service"}',
+                (('service="%service",queue="%queue"', "80000"),),
+            ),
+        ),
     ),
 )
 _LIMITS, _REQUESTED = "kube_pod_container_resource_limits", "kube_pod_container_resource_requests"

@@ -30,10 +30,10 @@ class Plan(TypedDict):
 
 _EVERYWHERE = ("deploy-new-version", "scale-application", "security-patching", "roll-back")
 _ALWAYS = (
-    ("deploy-new-version", "Deploy new version", "as needed", "semi-automated"),
-    ("roll-back", "Roll back", "when a release fails", "semi-automated"),
-    ("rotate-secrets", "Rotate secrets", "as the security policy says", "semi-automated"),
-    ("switch-off-experiment", "Switch off the experiment", "when a guardrail is broken", "semi-automated"),
+    ("deploy-new-version", "Deploy new version", "As needed", "semi-automated"),
+    ("roll-back", "Roll back", "When a release fails", "semi-automated"),
+    ("rotate-secrets", "Rotate secrets", "As the security policy says", "semi-automated"),
+    ("switch-off-experiment", "Switch off the experiment", "When a guardrail is broken", "semi-automated"),
 )
 
 
