@@ -339,7 +339,10 @@ def new(
         decision = None
         if spec is None:
             known = _known(None, given)
-            decision = _asked(Errand(wanted.spec, known, _renderer, today, defaults, plain, no_input, wanted.command))
+            errand = Errand(
+                wanted.spec, known, _renderer, today, defaults, plain, no_input, wanted.command, wanted.packs
+            )
+            decision = _asked(errand)
             start = start_from_answers(decision.answers, wanted)
         else:
             start = start_from_file(spec, given)

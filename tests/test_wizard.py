@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import stat
 import subprocess
@@ -524,6 +525,28 @@ def test_a_value_that_cannot_be_read_is_told_where_it_was_written(room: Room) ->
     code, told = person.end()
     assert code == 2
     assert "devops-tasks.yaml:12:3: delivery.pause: expected a duration" in told
+
+
+def test_what_a_template_pack_wants_to_know_is_asked_first_and_stands_in_the_spec(room: Room) -> None:
+    shutil.copytree(ROOT / "examples/packs/acme", room.work / "acme")
+    (room.work / ".devops-tasks.yaml").write_text("pack: ./acme\n", "utf-8")
+    person = room("init", "--plain", "--trust", *ANSWERED)
+    person.answers("From which host do you reach production?", "no host")
+    person.sees("expected a host name such as api.example.com")
+    person.child.send("jump.example.com" + ENTER)
+    person.answers("Whether the feature keeps personal data?", "<")
+    person.sees("[jump.example.com] >")
+    person.child.send(ENTER)
+    person.answers("Whether the feature keeps personal data?", "1")
+    person.sees(REVIEW)
+    assert "  pack_fields.acme.jump_host: jump.example.com" in person.lines
+    person.answers(REVIEW, "1")
+    code, told = person.end()
+    assert (code, "--set 'pack_fields={acme: {jump_host: jump.example.com" in told.replace("\n", "")) == (0, True)
+    text = (room.work / "devops-tasks.yaml").read_text("utf-8")
+    assert text.endswith('pack_fields:\n  acme:\n    jump_host: jump.example.com\n    personal_data: "true"\n')
+    assert "| saved-reports-db | 90d |" in (room.work / "compliance/data-protection.md").read_text("utf-8")
+    assert "retention" in (room.work / ".devops-tasks/schema.json").read_text("utf-8")
 
 
 # Plain, and without colour

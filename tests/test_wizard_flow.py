@@ -16,7 +16,7 @@ from devops_tasks.specfile import Place as At, Source, assignments_of, load_spec
 from devops_tasks.spectext import essential, remarks, spec_text
 from devops_tasks.wizard.answers import Answers, complaint, default_at, give, load_faults, put, singular, write_out
 from devops_tasks.wizard.flow import Outlook, Place, Reply, State, begin, screen_of, step
-from devops_tasks.wizard.questions import GROUPS, STORES, Screen, applies, quick_keys
+from devops_tasks.wizard.questions import GROUPS, PACKS, STORES, Screen, applies, quick_keys
 from tests.bundles import load_tree, render_bundle
 from tests.specs import MINIMAL
 from tests.test_specfile import FREE
@@ -56,7 +56,7 @@ def at_review(answers: Answers = ANSWERS) -> State:
 
 
 def test_every_key_of_the_spec_is_in_one_group() -> None:
-    named = [key for group in GROUPS for key in group.keys]
+    named = [key for group in (*GROUPS, PACKS) for key in group.keys]
     built = [name for name, field in Spec.fields.items() if not field.later and name != "format"]
     assert sorted([*named, "extends", "policy"]) == sorted(built), "what is above a spec is written there"
 

@@ -18,7 +18,7 @@ from devops_tasks.fields import Tree, prune
 from devops_tasks.reading import nearest_above
 from devops_tasks.runs import DEFAULTS
 from devops_tasks.spec import SPEC
-from devops_tasks.wizard.answers import Answers, aligned, leaves, misread, missing, overlay
+from devops_tasks.wizard.answers import Answers, aligned, give, leaves, misread, missing, overlay
 from devops_tasks.wizard.draft import Draft, Left, draft_of
 from devops_tasks.wizard.flow import Look, Outlook, Reply, State, begin, questions_of, screen_of, step
 from devops_tasks.wizard.questions import GROUPS, Option, Screen
@@ -57,6 +57,8 @@ class Errand(NamedTuple):
     no_input: bool = False
     command: str = ""
     """What asks, where that is not ``init`` of the file."""
+    packs: tuple[Path, ...] = ()
+    """Template packs besides those that the spec names."""
 
 
 class Decision(NamedTuple):
@@ -177,6 +179,10 @@ def _converse(errand: Errand) -> Decision:
         answers = aligned(Answers(decision.answers, _inherited(decision.file, decision.answers)))
         state = _opening(front, begin(answers, pace), draft, errand.known)
         decision = decision._replace(draft=draft, inherits=answers.inherited is not None)
+        for answered in _pack_answers(front, errand, decision.file, state):
+            state = answered
+            decision = decision._replace(answers=state.answers.tree)
+            draft.keep(state)
         look = _Late(errand, decision.file)
         while not state.outcome:
             decision = decision._replace(answers=state.answers.tree)
@@ -191,6 +197,28 @@ def _converse(errand: Errand) -> Decision:
         front.close()
 
 
+def _pack_answers(front: Front, errand: Errand, file: Path, state: State) -> Iterator[State]:
+    """Ask what template packs want to know, where there may be any, and give the state after each answer."""
+    if not (errand.packs or nearest_above(file, DEFAULTS) or {"pack", "extends"} & set(state.answers.tree)):
+        return
+    from devops_tasks.wizard.pack_questions import pack_screens
+
+    screens = list(pack_screens(file, state.answers.tree, errand.packs, needed=state.pace == "required"))
+    said: list[str] = []
+    while len(said) < len(screens):
+        path, screen = screens[len(said)]
+        former = state.answers.at(path)
+        reply = front.ask(screen if former is None else screen._replace(default=former))
+        if reply.back:
+            said = said[:-1]
+            continue
+        said.append(reply.text)
+        given = reply.text not in {"", screen.default}
+        if given or former is not None:
+            state = state._replace(answers=give(state.answers, path, reply.text if given else ""))
+            yield state
+
+
 class _Late:
     """Looks at what would come of the answers; what that needs is loaded at the first look."""
 
@@ -202,7 +230,8 @@ class _Late:
     def __call__(self, answers: Answers) -> Outlook:
         from devops_tasks.wizard.outlook import looking_at
 
-        self.made = self.made or looking_at(self.errand.renderer(), self.file, self.errand.today)
+        errand = self.errand
+        self.made = self.made or looking_at(errand.renderer(), self.file, errand.today, errand.packs)
         return self.made(answers)
 
 

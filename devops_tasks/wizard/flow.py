@@ -30,6 +30,7 @@ from devops_tasks.wizard.answers import (
 )
 from devops_tasks.wizard.questions import (
     GROUPS,
+    PACKS,
     STORES,
     Option,
     Screen,
@@ -517,7 +518,7 @@ def _actions(outlook: Outlook) -> tuple[Option, ...]:
 
 def _answer_lines(answers: Answers) -> Iterator[str]:
     """Show the answers group by group, key by key."""
-    for group in GROUPS:
+    for group in (*GROUPS, PACKS):
         given = [leaf for name in group.keys for leaf in _given(answers, name)]
         if given:
             yield group.title

@@ -3,48 +3,48 @@
 Lives here: from answers to what the review says. Must not: asking, writing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from textwrap import wrap
 
 from devops_tasks.checks.verdict import Bundle, judge_bundle, severity
 from devops_tasks.errors import UserError
-from devops_tasks.generate import plan_folder, with_defaults
+from devops_tasks.generate import pack_folders, plan_folder, with_defaults, with_packs
 from devops_tasks.judge import exists_in, find_shell
 from devops_tasks.merge import Change
 from devops_tasks.plan import Plan, plan_bundle
 from devops_tasks.render import Renderer
 from devops_tasks.runs import Report
 from devops_tasks.specfile import Source, load_spec, parse_path
-from devops_tasks.wizard.answers import Answers, load_faults, spoken, told
+from devops_tasks.wizard.answers import Answers, spoken, told
 from devops_tasks.wizard.flow import Look, Outlook
 
 _COLUMNS = 100
 _WORDS = {"unchanged": "as it would be", "keep": "kept as somebody edited it", "conflict": "in conflict with an edit"}
 
 
-def looking_at(renderer: Renderer, file: Path, today: str) -> Look:
+def looking_at(renderer: Renderer, file: Path, today: str, packs: Sequence[Path] = ()) -> Look:
     """Give the function that tells what would come of some answers; it remembers the last ones."""
     seen: list[tuple[Answers, Outlook]] = []
 
     def look(answers: Answers) -> Outlook:
         if not seen or seen[-1][0] != answers:
-            seen[:] = [(answers, _look(renderer, answers, file, today))]
+            seen[:] = [(answers, _look(renderer, answers, Source(str(file), answers.tree, {}), today, packs))]
         return seen[-1][1]
 
     return look
 
 
-def _look(renderer: Renderer, answers: Answers, file: Path, today: str) -> Outlook:
+def _look(renderer: Renderer, answers: Answers, source: Source, today: str, packs: Sequence[Path]) -> Outlook:
     try:
-        source = with_defaults(Source(str(file), answers.tree, {}))
+        source = with_defaults(source)
     except UserError as error:
         return Outlook(tuple(str(problem) for problem in error.problems))
-    faults = load_faults(source.tree)
-    if faults:
-        return Outlook(tuple(f"still wrong: {told(answers, problem)}" for problem in faults))
-    loaded = load_spec(source)
+    try:
+        loaded = load_spec(with_packs(source, pack_folders(source, packs)))
+    except UserError as error:
+        return Outlook(tuple(f"still wrong: {told(answers, problem)}" for problem in error.problems))
     folder = Path(source.where).parent
     try:
         bundle, report = plan_folder(renderer, loaded, folder, today)

@@ -32,10 +32,12 @@ _FIRST = (
     Group("Platform", ("platform", "monitoring", "backup", "cost")),
 )
 _NAMED = {key for group in _FIRST for key in group.keys}
-_UNASKED = {"format", "extends", "policy"}  # what is above a spec is written there
+_UNASKED = {"format", "extends", "policy", "pack_fields"}  # above a spec, or asked for by its packs
 _REST = tuple(name for name, field in Spec.fields.items() if name not in _NAMED | _UNASKED and not field.later)
 GROUPS: tuple[Group, ...] = (*_FIRST, Group("Delivery and thresholds", _REST))
 """Every key that is asked is in one of the groups; a new one is in the last until it is given a place."""
+PACKS = Group("Template packs", ("pack_fields",))
+"""What the packs ask for, before everything else."""
 
 
 class Option(NamedTuple):
@@ -126,7 +128,7 @@ def key_screen(answers: Answers, path: KeyPath) -> Screen:
     options = tuple(Option(word, word) for word in kind.choices) if isinstance(field.shape, Kind) else ()
     if options and not default and not field.required:
         options = (*options, Option("", "not decided yet" if field.undecided else "leave it out"))
-    help_ = " ".join((_help(field, kind, default), *_origin(answers, path, field))).strip()
+    help_ = " ".join((help_of(field, kind, default), *_origin(answers, path, field))).strip()
     return Screen(title, message, help_, default, options, judge)
 
 
@@ -169,7 +171,8 @@ def _message(answers: Answers, field: Field, path: KeyPath) -> str:
     return field.question if alone else f"{spoken(answers, path[: item + 1])}: {field.question}"
 
 
-def _help(field: Field, kind: Kind[object], default: str) -> str:
+def help_of(field: Field, kind: Kind[object], default: str) -> str:
+    """Say what a field means, how it is written, and what leaving it empty does."""
     several = "several, with commas between" if isinstance(field.shape, Listing) else ""
     parts = (
         field.doc if field.ask else "",
