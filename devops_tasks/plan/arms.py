@@ -30,7 +30,6 @@ from devops_tasks.metrics.arms import (
     Drawing,
     Watch,
 )
-from devops_tasks.metrics.forms import Recording
 from devops_tasks.metrics.scenes import Scene
 from devops_tasks.plan.alerts import (
     KEEP_FIRING,
@@ -46,7 +45,7 @@ from devops_tasks.plan.alerts import (
     rule_labels,
 )
 from devops_tasks.plan.objectives import Drawn
-from devops_tasks.plan.recordings import Need, RecordingPlan, SourceSeries
+from devops_tasks.plan.recordings import Need, RecordingPlan, SourceSeries, plan_rule, plan_source
 from devops_tasks.plan.subjects import Subject
 from devops_tasks.spec import ArmMonitoring, Service, Spec
 from devops_tasks.units import Duration, Number, Quantity, Share, parse_duration, plain
@@ -100,14 +99,7 @@ class ArmWatch(NamedTuple):
     @property
     def sources(self) -> list[SourceSeries]:
         """The series of somebody else that it rests on."""
-        return [
-            {
-                "metric": fill(source.metric, self.words),
-                "selector": fill(source.selector, self.words),
-                "sample": fill(f"{source.metric}{{{source.sample}}}", self.words),
-            }
-            for source in self.watch.sources
-        ]
+        return [plan_source(source, self.words) for source in self.watch.sources]
 
     @property
     def needs(self) -> list[Need]:
@@ -116,7 +108,7 @@ class ArmWatch(NamedTuple):
 
     def recordings(self) -> Iterator[RecordingPlan]:
         """Plan what is recorded for it, in the order in which the rules build."""
-        yield from (_recorded(each, self.words) for each in self.watch.recordings)
+        yield from (plan_rule(each, self.words) for each in self.watch.recordings)
 
     def alerts(self, spec: Spec, names: list[str]) -> list[AlertPlan]:
         """Plan its alert, by the name that it got."""
@@ -187,7 +179,7 @@ class Decision(NamedTuple):
 
     def recordings(self) -> Iterator[RecordingPlan]:
         """Plan what is recorded of it."""
-        yield from (_recorded(each, self.words) for each in DECISION)
+        yield from (plan_rule(each, self.words) for each in DECISION)
 
     def alerts(self, _spec: Spec, _names: list[str]) -> list[AlertPlan]:
         """Plan its alerts: those that it counts are alerts enough."""
@@ -299,15 +291,6 @@ def _seen(subject: Subject, setting: dict[str, str]) -> dict[str, str]:
 def _needs(armed: ArmWatch) -> Iterator[Need]:
     for who, what in armed.watch.needs:
         yield {"service": armed.subject.name, "who": who, "what": fill(what, armed.words)}
-
-
-def _recorded(recording: Recording, words: dict[str, str]) -> RecordingPlan:
-    return {
-        "record": fill(recording.record, words),
-        "expr": fill(recording.expr, words),
-        "labels": {name: fill(value, words) for name, value in recording.labels},
-        "comment": fill(recording.comment, words),
-    }
 
 
 def _alert(spec: Spec, armed: ArmWatch, name: str) -> AlertPlan:

@@ -13,7 +13,7 @@ from devops_tasks.metrics.jobs import RECORDINGS, SCENES, SOURCE, WATCHES, Watch
 from devops_tasks.metrics.scenes import Scene
 from devops_tasks.plan.alerts import AlertPlan, addresses, camel, condition, conditions_text, page, rule_labels
 from devops_tasks.plan.objectives import Drawn
-from devops_tasks.plan.recordings import Need, RecordingPlan, SourceSeries
+from devops_tasks.plan.recordings import Need, RecordingPlan, SourceSeries, plan_rule, plan_source
 from devops_tasks.plan.recovery import every_words, stale_after, unproven_after
 from devops_tasks.plan.subjects import Subject
 from devops_tasks.spec import Database, Spec
@@ -67,8 +67,7 @@ class BackupJob(NamedTuple):
     @property
     def sources(self) -> list[SourceSeries]:
         """The series of somebody else that its alerts rest on."""
-        metric, selector = SOURCE.metric, fill(SOURCE.selector, self.words)
-        return [{"metric": metric, "selector": selector, "sample": f"{metric}{{{selector}}}"}]
+        return [plan_source(SOURCE, self.words)]
 
     @property
     def needs(self) -> list[Need]:
@@ -82,13 +81,7 @@ class BackupJob(NamedTuple):
 
     def recordings(self) -> Iterator[RecordingPlan]:
         """Plan what is recorded of it, in the order in which the rules build."""
-        for each in RECORDINGS:
-            yield {
-                "record": each.record,
-                "expr": fill(each.expr, self.words),
-                "labels": {name: fill(value, self.words) for name, value in each.labels},
-                "comment": each.comment,
-            }
+        yield from (plan_rule(each, self.words) for each in RECORDINGS)
 
     def alerts(self, spec: Spec, names: list[str]) -> list[AlertPlan]:
         """Plan its alerts, by the names that they got."""

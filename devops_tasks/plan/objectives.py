@@ -9,7 +9,7 @@ from math import ceil
 from typing import NamedTuple, NotRequired, TypedDict
 
 from devops_tasks.metrics import BURNS, Burn, fill
-from devops_tasks.metrics.forms import GUARD_EVENTS, Recording
+from devops_tasks.metrics.forms import GUARD_EVENTS
 from devops_tasks.metrics.objectives import (
     COUNT,
     COUNTED,
@@ -33,7 +33,7 @@ from devops_tasks.plan.alerts import (
     page,
     rule_labels,
 )
-from devops_tasks.plan.recordings import Need, RecordingGroup, RecordingPlan, SourceSeries
+from devops_tasks.plan.recordings import Need, RecordingGroup, RecordingPlan, SourceSeries, plan_rule, plan_source
 from devops_tasks.plan.subjects import Subject
 from devops_tasks.spec import Service, Spec
 from devops_tasks.units import Duration, Share, parse_duration, plain
@@ -238,30 +238,18 @@ def plan_objective_recordings(objectives: list[Objective]) -> list[RecordingGrou
 
 
 def _recordings(objective: Objective) -> Iterator[RecordingPlan]:
-    yield from (_recorded(recording, objective.words) for recording in (*base(objective.indicator), SHORTEST))
+    yield from (plan_rule(recording, objective.words) for recording in (*base(objective.indicator), SHORTEST))
     shorter = {parse_duration(text) for burn in BURNS for text in (burn.short, burn.long)}
     for window in sorted({*shorter, objective.window} - {parse_duration("5m")}):
-        yield _recorded(WINDOW, {**objective.words, "window": window.promql})
+        yield plan_rule(WINDOW, {**objective.words, "window": window.promql})
     for burn in BURNS:
-        yield _recorded(COUNTED, {**objective.words, "window": burn.long})
-    yield _recorded(LEFT, objective.words)
-
-
-def _recorded(recording: Recording, words: dict[str, str]) -> RecordingPlan:
-    return {
-        "record": fill(recording.record, words),
-        "expr": fill(recording.expr, words),
-        "labels": {name: fill(value, words) for name, value in recording.labels},
-        "comment": fill(recording.comment, words),
-    }
+        yield plan_rule(COUNTED, {**objective.words, "window": burn.long})
+    yield plan_rule(LEFT, objective.words)
 
 
 def objective_source(objective: Objective) -> SourceSeries:
     """Give the series of somebody else that an objective rests on."""
-    source, words = objective.indicator.source, objective.words
-    metric, selector = fill(source.metric, words), fill(source.selector, words)
-    sample = fill(source.sample or source.selector, words)
-    return {"metric": metric, "selector": selector, "sample": f"{metric}{{{sample}}}"}
+    return plan_source(objective.indicator.source, objective.words)
 
 
 def objective_needs(objectives: list[Objective]) -> list[Need]:

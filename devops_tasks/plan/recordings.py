@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import TypedDict
 
 from devops_tasks.metrics import fill
-from devops_tasks.metrics.forms import FAMILIES, Family
+from devops_tasks.metrics.forms import FAMILIES, Family, Recording, Source
 from devops_tasks.plan.alerts import Row, family_of, family_on, instrumented, level, row_words
 from devops_tasks.plan.subjects import Subject
 from devops_tasks.spec import SourceMetric, Spec
@@ -159,26 +159,32 @@ def _rules(subject: Subject, family: Family, readers: list[Row]) -> Iterator[Rec
     settings = [subject.words] if family is not FAMILIES["lag"] else [{**subject.words, **q} for q in subject.queues]
     for words in settings:
         for recording in family.once:
-            yield _rule(recording.record, recording.expr, recording.comment, recording.labels, words)
+            yield plan_rule(recording, words)
     seen: set[tuple[str, str]] = set()
     for row in readers:
         words = row_words(row)
         for recording in family.each:
-            rule = _rule(recording.record, recording.expr, recording.comment, recording.labels, words)
+            rule = plan_rule(recording, words)
             if (rule["record"], rule["expr"]) not in seen:
                 seen.add((rule["record"], rule["expr"]))
                 yield rule
 
 
-def _rule(
-    record: str, expr: str, comment: str, labels: tuple[tuple[str, str], ...], words: dict[str, str]
-) -> RecordingPlan:
+def plan_rule(recording: Recording, words: Mapping[str, str]) -> RecordingPlan:
+    """Plan one recording rule with the names of the bundle."""
     return {
-        "record": fill(record, words),
-        "expr": fill(expr, words),
-        "labels": {name: fill(value, words) for name, value in labels},
-        "comment": fill(comment, words),
+        "record": fill(recording.record, words),
+        "expr": fill(recording.expr, words),
+        "labels": {name: fill(value, words) for name, value in recording.labels},
+        "comment": fill(recording.comment, words),
     }
+
+
+def plan_source(source: Source, words: Mapping[str, str]) -> SourceSeries:
+    """Plan one series of somebody else with the names of the bundle."""
+    metric, selector = fill(source.metric, words), fill(source.selector, words)
+    sample = fill(source.sample or source.selector, words)
+    return {"metric": metric, "selector": selector, "sample": f"{metric}{{{sample}}}"}
 
 
 def _sources(subject: Subject, name: str, row: Row) -> Iterator[SourceSeries]:
@@ -188,7 +194,4 @@ def _sources(subject: Subject, name: str, row: Row) -> Iterator[SourceSeries]:
         yield {"metric": series, "selector": selector, "sample": f"{series}{{{selector}}}"}
     for each in subject.queues if name == "lag" else ({},):
         for source in FAMILIES[name].sources:
-            filled = {**words, **each}
-            metric, selector = fill(source.metric, filled), fill(source.selector, filled)
-            sample = fill(source.sample or source.selector, filled)
-            yield {"metric": metric, "selector": selector, "sample": f"{metric}{{{sample}}}"}
+            yield plan_source(source, {**words, **each})
