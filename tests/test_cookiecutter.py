@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from devops_tasks.bootstrap import project
 from devops_tasks.bootstrap.project import answers_of, render_project
@@ -17,9 +19,11 @@ from devops_tasks.packs.budget import LIMITS
 from tests.bundles import load_example
 from tests.command import devops_tasks
 from tests.specs import MINIMAL
+from tests.tools import ROOT as CHECKOUT
 
 # The tests' own runner has threads, and nothing of what they hold is used by the child.
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+PAGE = CHECKOUT / "docs/how-to/start-a-feature.md"
 ROOT = "{{cookiecutter.project_slug}}"
 VARIABLES = {"project_slug": "unknown"}
 ANSWERS = {"project_slug": "reports", "feature_name": "Saved Reports", "platform_cloud": "aws", "kind": "{{ 7*7 }}"}
@@ -235,3 +239,42 @@ def test_without_the_extra_it_says_how_to_get_it(tmp_path: Path, monkeypatch: py
     assert refused(made) == (
         "--cookiecutter: needs cookiecutter, which is not installed (pip install 'devops-tasks[cookiecutter]')"
     )
+
+
+# The page, and the way in on an empty machine
+
+
+def fenced(text: str, language: str) -> list[str]:
+    return [token.content for token in MarkdownIt().parse(text) if token.type == "fence" and token.info == language]
+
+
+def run_all(text: str) -> None:
+    for block in fenced(text, "bash"):
+        for words in (shlex.split(line) for line in block.replace("\\\n", " ").splitlines()):
+            done = devops_tasks(*words[1:])
+            assert done.code == 0, f"{words}: {done.err}"
+
+
+def test_the_commands_of_the_page_run_in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = PAGE.read_text("utf-8")
+    (variables,) = fenced(text, "json")
+    (page,) = fenced(text, "markdown")
+    template(tmp_path, {f"{ROOT}/README.md": page})
+    (tmp_path / "template/cookiecutter.json").write_text(variables, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    run_all(text)
+    assert Path("next-sprint/devops/tasks.md").exists()
+    made = Path("reports/saved-reports/README.md").read_text("utf-8")
+    assert made == "# Saved Reports\n\nAsk @dana. Licence: MIT.\n"
+    assert devops_tasks("check", "reports/devops").code == 0
+
+
+def test_the_readme_s_way_to_a_feature_from_nothing_needs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme = (CHECKOUT / "README.md").read_text("utf-8")
+    monkeypatch.chdir(tmp_path)
+    run_all(readme.partition("**Start a feature from nothing.**")[2].partition("**Write the spec.**")[0])
+    made = {path.as_posix() for path in Path("saved-reports").rglob("*.md")}
+    assert made >= {f"saved-reports/{name}.md" for name in ("requirements", "design", "devops/design", "devops/tasks")}
+    assert devops_tasks("check", "saved-reports/devops").code == 0

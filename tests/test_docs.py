@@ -165,7 +165,7 @@ def test_every_command_in_a_text_exists(path: Path) -> None:
     assert [(words, fault) for words in calls(text) for fault in faults(words)] == []
 
 
-def test_the_readme_shows_the_three_ways_in() -> None:
+def test_the_readme_shows_every_way_in() -> None:
     assert {"init", "generate", "new"} <= {words[0] for words in calls((ROOT / "README.md").read_text("utf-8"))}
 
 
