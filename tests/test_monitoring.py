@@ -697,6 +697,12 @@ def test_the_default_rows_follow_the_document() -> None:
         ("Database", "Connection count", "above 80% of max for 5 minutes", "Scale up"),
         ("Database", "Query response time (P95)", "above 100ms for 5 minutes", "Optimize queries"),
         ("Security", "Failed auth attempts", "above 100/min for 5 minutes", "Block IP"),
+        (
+            "Experiment",
+            "Errors and response times of each arm",
+            "the rollback criteria, by treatment alone",
+            "Switch the experiment off",
+        ),
     ]
 
 
