@@ -14,7 +14,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo judges test mutants soak check docs golden bench build clean
+.PHONY: help setup demo judges test mutants oracle soak check docs golden bench build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,11 @@ build/checkov/.ready: tests/checkov.txt tools/install-checkov.sh
 	tools/install-checkov.sh "$(PYTHON)" build/checkov
 	@touch $@
 
+build/oracle/.ready: tests/oracle.txt
+	tools/make-venv.sh "$(PYTHON)" build/oracle
+	build/oracle/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/oracle.txt
+	@touch $@
+
 judges: build/node/.ready build/checkov/.ready
 
 test: setup judges ## run every test, with the real tools
@@ -54,6 +59,9 @@ test: setup judges ## run every test, with the real tools
 
 mutants: setup ## every wrong rule against the tests that its bundle carries, for the examples and some random specs
 	MUTANTS=all $(BIN)/python -m pytest -q tests/test_rule_mutants.py $(ARGS)
+
+oracle: build/oracle/.ready ## the sums of the experiment against statsmodels, which is 400 MB
+	build/oracle/bin/python -m pytest -m oracle --noconftest tests/test_oracle.py $(ARGS)
 
 soak: setup judges ## the long runs: many random specs through every tool, many broken ones, a kill at each step of a run
 	SPECS=60 FUZZ=3000 PEOPLE=300 WALKS=1000 SIGNALS=all FILES=all TEXTS=all CONVENTIONS=all HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -n auto tests/test_matrix.py \

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Write constraints.txt and tests/checkov.txt anew: the newest versions that are allowed, with all that they pull in.
+# Write constraints.txt, tests/checkov.txt and tests/oracle.txt anew: the newest versions that are allowed, with all that they pull in.
 # Usage: tools/freeze-constraints.sh PYTHON      (the oldest Python that is supported: what it can use, later ones can)
 set -euo pipefail
 
@@ -22,3 +22,11 @@ mv "${folder}/constraints.txt" constraints.txt
     "${folder}/checkov/bin/pip" freeze
 } >"${folder}/checkov.txt"
 mv "${folder}/checkov.txt" tests/checkov.txt
+
+"${1}" -m venv "${folder}/oracle"
+"${folder}/oracle/bin/pip" install --quiet --disable-pip-version-check pytest statsmodels
+{
+    echo "# statsmodels and all that it pulls in, for \`make oracle\`. Written by tools/freeze-constraints.sh."
+    "${folder}/oracle/bin/pip" freeze
+} >"${folder}/oracle.txt"
+mv "${folder}/oracle.txt" tests/oracle.txt
