@@ -171,10 +171,17 @@ def test_a_split_of_the_traffic_has_no_flag_and_names_the_step_that_splits() -> 
     rolled = example(NAME, SPLIT, REQUEST, "platform.rollout=argo-rollouts")["tasks.md"]
     assert "green in [`overlays/production/feature-api-steps.yml`]" in rolled
     without = example(NAME, SPLIT, REQUEST, "delivery.steps=[10%, 100%]")["tasks.md"]
-    assert "**Traffic Split:** *to be decided*; no step of the delivery has 50%" in without
+    assert "**Traffic Split:** none, as no step of the delivery has 50%" in without
 
 
 # Switching off
+
+
+def test_the_runbook_looks_into_a_pod_by_what_kubectl_can_enter() -> None:
+    """It knows the pods of a Deployment and of a Service, and those of a Rollout not."""
+    for setting, entered in (("kubernetes", "deployment/feature-api-blue"), ("argo-rollouts", "service/feature-api")):
+        page = example(NAME, f"platform.rollout={setting}")["runbooks/operations/switch-off-experiment.md"]
+        assert re.findall(r" exec (\S+) -- cat /etc/flags/flags.json", page) == [entered]
 
 
 @pytest.fixture

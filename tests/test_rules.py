@@ -171,6 +171,10 @@ CONTRADICTIONS = {
         "  assignment: {treatment: 100%}",
         "experiment.assignment.treatment: needs a part in treatment and a part in control",
     ),
+    "a share that no flag has": (
+        "  assignment: {treatment: 12.34567891%}",
+        "experiment.assignment.treatment: a flag cannot be split as finely as this",
+    ),
     "nobody in treatment": ("  assignment: {treatment: 0}", "experiment.assignment.treatment: needs a part"),
     "a query that is no PromQL": (
         OWN + "'sum(rate(a[5m])'}]",
@@ -325,6 +329,7 @@ LEFT_ALONE = {
     "no pause": "delivery: {pause: 0s}",
     "requests assigned by a traffic split": "  assignment: {method: traffic-split, unit: request}",
     "one percent in treatment": "  assignment: {treatment: 1%}",
+    "the finest share that a flag has": "  assignment: {treatment: 12.3456789%}",
     "a scrape every second": "monitoring: {scrape_interval: 1s, evaluation_interval: 75s}",
     "a ratio as a ratio": "alerts: [{metric: error_ratio, above: 0.02}]",
     "an alert that is changed in its severity alone": "alerts: [{metric: error_ratio, severity: warning}]",

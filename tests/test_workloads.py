@@ -216,6 +216,7 @@ def test_a_need_that_is_not_listed_is_no_flow() -> None:
         ("services[0].production.autoscaling.cpu=72.5%", "no whole percent"),
         ("services[0].production.autoscaling.memory=0%", "no whole percent"),
         ("services[0].writable=[/etc/secrets/x]", "the secrets are mounted at"),
+        ("services[0].writable=[/etc/flags]", "the flag is mounted at"),
         ("services[0].writable=[/tmp/../etc]", "is not the path that it names"),
         ("services[0].writable=[/tmp, /tmp]", "is there twice"),
     ],
