@@ -17,7 +17,7 @@ from devops_tasks.checks.rules import Comparison, Rule, first_comparison
 from devops_tasks.errors import Problem
 from devops_tasks.sizes import find_oddity
 from devops_tasks.spec import ENVIRONMENT_NAMES, Service, Spec
-from devops_tasks.units import plain
+from devops_tasks.units import Number, plain
 
 Problems = Iterator[Problem]
 _TASK = re.compile(
@@ -124,6 +124,16 @@ def check_tasks(spec: Spec, files: Mapping[str, str]) -> Problems:
         line = page.prose.count("\n", 0, total.start()) + 1
         what = f"the total is {total[1]}, and the tasks have {planned} points"
         yield Problem("tasks.md", what, "correct the total", "wrong-total", line)
+
+
+def check_target(spec: Spec) -> Problems:
+    """Warn of a number below zero that a metric above zero is to reach: most who write ``-2`` mean two less."""
+    metric = spec.experiment.primary_metric
+    baseline, target = metric.baseline, metric.target
+    if isinstance(baseline, Number) and target.kind == "value" and target.value < 0 < baseline.value:
+        what = f"the metric is to fall from {plain(baseline.value)} to {target.text}, below zero"
+        mend = f"write what it is to reach, such as {plain(baseline.value + target.value)}, or the change in percent"
+        yield Problem("spec", what, mend, "target-below-zero", key="experiment.primary_metric.target")
 
 
 def check_dates(spec: Spec) -> Problems:

@@ -162,6 +162,7 @@ def _contradictions(spec: Spec, files: Mapping[str, str], documents: list[Docume
     yield from against.check_tasks(spec, files)
     yield from check_backups(spec, cluster, documents)
     yield from check_recovery(spec, cluster, files, documents)
+    yield from against.check_target(spec)
     yield from against.check_dates(spec)
     yield from against.check_split(spec)
     yield from against.check_classes(spec)
