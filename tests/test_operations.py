@@ -229,6 +229,15 @@ def test_somebody_is_told_when_aws_cannot_restore_a_backup(cloud: str) -> None:
     assert [words in text for words, text in told] == [cloud == "aws"] * 2
 
 
+def test_a_job_that_is_started_by_hand_can_be_started_again() -> None:
+    lines = pages(bundle(BOTH))["backup-verification"].splitlines()
+    started = [number for number, line in enumerate(lines) if " create job " in line]
+    assert len(started) == 4
+    for number in started:
+        name = lines[number].partition(" create job ")[2].split()[0]
+        assert lines[number - 1].endswith(f" delete job {name} --ignore-not-found")
+
+
 def test_scaling_by_hand_asks_for_a_number_and_does_not_print_the_present_one() -> None:
     page = pages(bundle(BOTH))["scale-application"]
     assert 'scale deployment web-blue --replicas="${REPLICAS:?}"\n' in page
