@@ -143,6 +143,11 @@ def test_what_the_spec_does_not_know_keeps_the_template_s_own_default_and_nothin
     assert rendered(made) == {"reports/a": "MIT [[ x ]] template"}
 
 
+def test_a_template_sees_its_own_variables_and_no_others(tmp_path: Path) -> None:
+    made = template(tmp_path, {f"{ROOT}/a": "{{ cookiecutter | list | join(' ') }}"}, kind="x")
+    assert rendered(made) == {"reports/a": "project_slug kind _template"}
+
+
 def test_a_template_with_marks_of_its_own_is_answered_too(tmp_path: Path) -> None:
     marks = {"variable_start_string": "[[", "variable_end_string": "]]"}
     made = template(tmp_path, {"[[cookiecutter.project_slug]]/a": "[[ cookiecutter.kind ]] {{ x }}"},

@@ -14,6 +14,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from devops_tasks.bootstrap import Wanted, create_feature, start_from_file
+from devops_tasks.bootstrap.staging import prepared, settle
 from devops_tasks.errors import UserError
 from devops_tasks.render import Renderer, templates_folder
 from devops_tasks.schema import spec_schema
@@ -263,6 +264,17 @@ def test_a_failure_half_way_leaves_nothing(
         create_feature(Renderer(templates_folder()), start_from_file(EXAMPLES[0]), Wanted(folder))
     assert len(moved) > renamed
     assert [path.name for path in tmp_path.rglob("*")] == (["a", "feature"] if there else [])
+
+
+def test_two_features_can_be_made_side_by_side(tmp_path: Path) -> None:
+    with prepared(tmp_path / "one") as one, prepared(tmp_path / "two") as two:
+        (one / "a.md").touch()
+        (two / "b.md").touch()
+        assert settle(tmp_path) is False
+        assert (one / "a.md").exists(), "a run that is alive is no rubbish"
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")} == {
+        *("one", "one/a.md", "two", "two/b.md"),
+    }
 
 
 def test_json_lists_what_was_made(tmp_path: Path) -> None:
