@@ -33,6 +33,7 @@ TOP = ", ".join(Spec.fields)
 SAYS_ITSELF = {"invalid-value", "invalid-key", "usage", "wrong-type"}
 """What is expected stands in such a message itself; a mend is added where there is more to say."""
 NOTHING_BEHIND = "a list with nothing behind its key (write its items or none; null or no key at all is the default)"
+NO_PACK = "the spec takes no template pack of this name that asks for anything"
 
 
 def everything(folder: Path) -> dict[str, object]:
@@ -382,6 +383,15 @@ TEXTS: dict[str, tuple[str, Errors]] = {
             (
                 "invalid-key",
                 "11:31: services[0].config.log-level: expected a setting's name such as LOG_LEVEL, found 'log-level'",
+            )
+        ],
+    ),
+    "a field of a template pack that is not taken": (
+        MINIMAL + "pack_fields: {acme: {retention: 30d}}\n",
+        [
+            (
+                "unknown-name",
+                f"11:15: pack_fields.acme: {NO_PACK} (name the pack's folder in pack, or leave this out)",
             )
         ],
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,7 @@ from devops_tasks.schema import defaults_schema, spec_schema
 from devops_tasks.specfile import Loaded, load_spec, override, parse_spec, read_spec
 from tests.command import devops_tasks
 from tests.mutations import VALUES
-from tests.packs import render, renderer, write_pack
+from tests.packs import layered, render, renderer, write_pack
 from tests.specs import MINIMAL
 from tests.test_schema import schema_takes, tool_takes
 
@@ -305,6 +306,24 @@ def test_a_spec_that_is_right_is_right_as_defaults() -> None:
     assert json.loads(devops_tasks("schema", "--defaults").out) == defaults_schema()
 
 
-def test_a_template_prints_what_a_pack_asked_for(here: Path) -> None:
+HOSTILE = "{{ 7 * 7 }} {% raw %} ${{ x }} $(id) `id` 'a' \"b\" \\ <b> | # : - &a *b"
+
+
+def test_a_hostile_text_in_a_field_is_only_text(here: Path) -> None:
+    note = "pack_fields.hostile.note"
+    texts = {
+        "a.yml": f"a: {{{{ {note} | yaml }}}}\n",
+        "a.json": f"{{{{ {note} | json }}}}\n",
+        "a.sh": f"echo {{{{ {note} | sh }}}}\n",
+    }
+    pack(here / "hostile", {"name": "note", "type": "text", "help": "h"}, name="hostile", **texts)
+    loaded = load(here, f"pack: ./hostile\npack_fields: {{hostile: {{note: {json.dumps(HOSTILE)}}}}}\n")
+    files = layered(here / "hostile").render(plan_bundle(loaded.spec))
+    assert yaml.safe_load(files["a.yml"]) == {"a": HOSTILE}
+    assert json.loads(files["a.json"]) == HOSTILE
+    assert shlex.split(files["a.sh"]) == ["echo", HOSTILE]
+
+
+def test_a_template_that_prints_a_field_of_a_pack_that_is_not_there_is_at_fault(here: Path) -> None:
     with pytest.raises(UserError, match="there is no 'pack_fields'"):
         render(here / "acme")

@@ -16,6 +16,7 @@ from jinja2 import nodes
 
 from devops_tasks import packs
 from devops_tasks.errors import UserError
+from devops_tasks.generate import layer_packs, with_packs
 from devops_tasks.packs import contained, read_pack, refuse_collisions, remove_inside, write_inside
 from devops_tasks.packs.budget import LIMITS, Limits, run_within
 from devops_tasks.packs.layers import LayeredRenderer, filters
@@ -23,7 +24,7 @@ from devops_tasks.packs.lint import parse
 from devops_tasks.packs.manifest import fits, open_layer
 from devops_tasks.plan import plan_bundle
 from devops_tasks.render import Renderer, templates_folder
-from devops_tasks.specfile import assignments_of, parse_spec
+from devops_tasks.specfile import assignments_of, load_spec, parse_spec, read_spec
 from tests.bundles import EXAMPLES, example, load_example
 from tests.command import devops_tasks
 from tests.packs import layered, plain, plan, render, renderer, write_pack
@@ -313,6 +314,25 @@ def test_a_pack_is_never_read_without_end(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(read_pack(pack).files) == 3
     monkeypatch.setattr(packs, "MOST_FILES", 2)
     assert refusal(lambda: read_pack(pack))[0] == "pack-limit"
+    monkeypatch.setattr(packs, "MOST_FILES", 3)
+    size = sum(map(len, read_pack(pack).files.values()))
+    monkeypatch.setattr(packs, "MOST_IN_ALL", size)
+    assert len(read_pack(pack).files) == 3
+    monkeypatch.setattr(packs, "MOST_IN_ALL", size - 1)
+    assert refusal(lambda: read_pack(pack)) == ("pack-limit", f"{pack}: larger than {size - 1} bytes (make it smaller)")
+
+
+def test_a_digest_names_one_content_and_no_other(tmp_path: Path) -> None:
+    contents: list[dict[str, str]] = [
+        {"a": "bc", "d": "e"},
+        {"a": "b", "cd": "e"},
+        {"a": "bcd.j2e"},
+        {"a": "e", "d": "bc"},
+        {"a": "bc", "d": "e", "f": ""},
+    ]
+    found = [read_pack(write_pack(tmp_path / f"p{at}", **each)).digest for at, each in enumerate(contents)]
+    assert len({*found}) == len(contents)
+    assert read_pack(write_pack(tmp_path / "again", **dict(reversed(contents[0].items())))).digest == found[0]
 
 
 # The sinks
@@ -541,6 +561,18 @@ def test_a_pack_that_was_trusted_once_stays_so_until_it_changes_or_moves(here: P
     assert generate("--trust")[0] == 0
     (tmp_path / "acme").rename(tmp_path / "other")
     assert generate("--set", "pack=../other")[0] == 2, "the same content elsewhere is another pack"
+
+
+def test_what_is_trusted_and_rendered_is_what_was_read(here: Path, tmp_path: Path) -> None:
+    loaded = load_spec(with_packs(read_spec(here / "spec.yaml")))
+    before = read_pack(tmp_path / "acme")
+    write_pack(tmp_path / "acme", **{"legal.md": "# Other\n"})
+    found = layer_packs(renderer(), loaded, trust=True)
+    assert found.render(plan())["legal.md"] == "# Legal\n"
+    assert json.loads((tmp_path / "state/devops-tasks/trusted-packs.json").read_text("utf-8")) == [
+        [before.source, before.digest]
+    ]
+    assert generate()[0] == 2, "nobody has said yes to what is there now"
 
 
 @pytest.mark.usefixtures("here")

@@ -42,6 +42,10 @@ REFERENCES = {
         ),
         "about other files: what they say is read back as the keys that it is about",
     ),
+    **dict.fromkeys(
+        ("pack_fields.name", "pack_fields.value"),
+        "what a template pack prints of them is for it to say: test_pack_fields",
+    ),
     "alerts[].service": "the name of a service, which is read back as that",
     "rollback.criteria[].metric": "a metric that is known, or the name of an alert's, which is read back as that",
     "services[].needs[]": "the names of stores, which are read back as that",
@@ -118,7 +122,7 @@ def _keys(shape: Shape = SPEC, path: str = "") -> list[str]:
     if isinstance(shape, Listing):
         return _keys(shape.item, f"{path}[]")
     if isinstance(shape, Entries):
-        return [f"{path}.name", f"{path}.value"]
+        return [key for key in (f"{path}.name", f"{path}.value") if key not in REFERENCES]
     chosen = shape.choices or shape.name == "boolean"
     return [] if chosen or path in REFERENCES else [path]
 

@@ -24,6 +24,8 @@ SUFFIX = ".j2"
 
 MOST_FILES = 1000
 MOST_BYTES = 1_000_000
+"""Of one file."""
+MOST_IN_ALL = 50_000_000
 MOST_DEPTH = 12
 _MOST_LETTERS = 240
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -178,9 +180,12 @@ def _opened(folder: Path) -> Iterator[int]:
 
 def _read(descriptor: int, where: str, wanted: Iterable[str]) -> Iterator[tuple[str, bytes]]:
     """Read some entries of a pack's folder; nothing is followed, and no more is read than a pack may have."""
+    size = 0
     for count, (path, content) in enumerate(_walk(descriptor, where, "", set(wanted))):
-        if count >= MOST_FILES:
-            raise UserError(Problem(where, f"has more than {MOST_FILES} files", "make it smaller", "pack-limit"))
+        size += len(content)
+        if count >= MOST_FILES or size > MOST_IN_ALL:
+            what = f"has more than {MOST_FILES} files" if count >= MOST_FILES else f"larger than {MOST_IN_ALL} bytes"
+            raise UserError(Problem(where, what, "make it smaller", "pack-limit"))
         yield path, content
 
 
