@@ -413,6 +413,24 @@ TEXTS: dict[str, tuple[str, Errors]] = {
             )
         ],
     ),
+    "a criterion with a deadline that is none": (
+        MINIMAL.replace(
+            "experiment:\n", "experiment:\n  decisions: [{what: Few adopt it}, {what: Else, after: soon}]\n"
+        ),
+        [
+            (
+                "missing-key",
+                (
+                    "7:15: experiment.decisions[0].after: required: How long after the sprint's first day it is "
+                    "decided (add it, for example after: 14d)"
+                ),
+            ),
+            (
+                "invalid-value",
+                "7:50: experiment.decisions[1].after: expected a duration such as 500ms, 5m or 30d, found 'soon'",
+            ),
+        ],
+    ),
     "what is not built yet": (
         MINIMAL + "platform: {cloud: gcp}\n",
         [

@@ -211,6 +211,12 @@ def test_a_broken_guardrail_keeps_a_hypothesis_from_being_validated(bundle: Path
     assert len(found.unread) == 2
 
 
+def test_errors_may_be_more_by_what_the_watched_arms_may(tmp_path: Path) -> None:
+    folder = planned(tmp_path, "experiment.monitoring={label: arm, worse_by: 0.1%}")
+    found = [result(folder, f"error_ratio=900000/4100,900000/{bad}").guarded[0].broken for bad in (4900, 5100)]
+    assert found == ["", "worse than in control"]
+
+
 def test_guardrails_are_told_with_their_levels_and_what_was_not_counted(bundle: Path) -> None:
     assert [line for line in readout_lines(result(bundle, "error_ratio=90000/410,91000/2395")) if "guard" in line] == [
         "guardrail  error_ratio: broken, worse than in control and over 2%; 0.4556% in control, 2.632% in treatment",

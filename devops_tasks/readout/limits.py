@@ -21,10 +21,14 @@ _OF_LIMIT, _OF_CONTROL = 0.25, 0.1
 
 
 class Limit(NamedTuple):
-    """A guardrail by its name; ``most`` is the share of bad ones that it allows, None where it has no number."""
+    """A guardrail by its name; ``most`` is the share of bad ones that it allows, None where it has no number.
+
+    ``matters`` is the difference from control that matters, where the spec says it.
+    """
 
     name: str
     most: float | None = None
+    matters: float | None = None
 
 
 class Guarded(NamedTuple):
@@ -39,8 +43,12 @@ class Guarded(NamedTuple):
 
 def limits_of(spec: Spec) -> list[Limit]:
     """Give every guardrail that can be counted: the rollback criteria on shares of requests, and those in words."""
+    monitoring = spec.experiment.monitoring
+    matters = {"error_ratio": float(monitoring.worse_by.ratio)} if monitoring else {}
     criteria = [
-        Limit(each.metric, _most(each)) for each in spec.rollback.criteria if each.metric in _SHARES and each.above
+        Limit(each.metric, _most(each), matters.get(each.metric))
+        for each in spec.rollback.criteria
+        if each.metric in _SHARES and each.above
     ]
     return [*criteria, *(Limit(words) for words in spec.experiment.guardrails)]
 
@@ -80,8 +88,8 @@ def _named(name: str, limits: list[Limit]) -> Limit:
 
 
 def _broken(limit: Limit, control: Counted, treatment: Counted, effect: Effect) -> Iterator[str]:
-    matters = limit.most * _OF_LIMIT if limit.most is not None else control.level * _OF_CONTROL
-    if effect.low > 0 and effect.difference > matters:
+    usual = limit.most * _OF_LIMIT if limit.most is not None else control.level * _OF_CONTROL
+    if effect.low > 0 and effect.difference > (usual if limit.matters is None else limit.matters):
         yield "worse than in control"
     if limit.most is not None and treatment.level > limit.most:
         yield f"over {limit.most * 100:g}%"

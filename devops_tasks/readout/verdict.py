@@ -132,4 +132,4 @@ def _of_interval(effect: Effect, target: float) -> tuple[str, str]:
         return "validated", "the metric moved as expected: the interval leaves out no change, and holds the target" + (
             "" if low <= size else " or more"
         )
-    return "undecided", "the interval holds no change as well as the target: there were too few units to tell"
+    return "undecided", "the interval holds no change as well as the target: there are too few units to tell"
