@@ -58,7 +58,7 @@ test: setup judges ## run every test, with the real tools
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 mutants: setup ## every wrong rule against the tests that its bundle carries, for the examples and some random specs
-	MUTANTS=all $(BIN)/python -m pytest -q tests/test_rule_mutants.py $(ARGS)
+	MUTANTS=all $(BIN)/python -m pytest -q tests/test_rule_mutants.py tests/test_arms.py $(ARGS)
 
 oracle: build/oracle/.ready ## the sums of the experiment against statsmodels, which is 400 MB
 	build/oracle/bin/python -m pytest -m oracle --noconftest tests/test_oracle.py $(ARGS)

@@ -128,6 +128,13 @@ def test_a_rollout_reads_the_one_series_that_counts_broken_guardrails() -> None:
     assert not any(asked in text for text in bundle("", "platform: {rollout: argo-rollouts}").values())
 
 
+def test_what_ends_the_experiment_pages_and_what_doubts_it_tells_the_team(tmp_path: Path) -> None:
+    (tmp_path / "alertmanager.yml").write_text(bundle()["monitoring/alertmanager.yml"], "utf-8")
+    for guardrail, receivers in (("rollback", ["on-call"]), ("validity", ["team-channel"])):
+        rule = next(rule for rule in of_experiment(bundle()).values() if rule["labels"]["guardrail"] == guardrail)
+        assert tools.amtool_verify_route(tmp_path / "alertmanager.yml", rule["labels"], receivers) == ""
+
+
 # One number
 
 
@@ -146,6 +153,20 @@ def test_a_number_stands_in_the_rule_its_page_its_panel_and_the_document() -> No
         panel = next(panel for name, panel in panels.items() if name.startswith(title))
         assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"][1]["value"] == line
     assert rules(files)["ApiTreatmentErrorRatio"]["for"] == "4m"
+
+
+def test_the_dashboard_shows_the_decision_first_and_nothing_of_the_primary_metric() -> None:
+    panels = json.loads(bundle()["monitoring/dashboard.json"])["panels"]
+    rows = [panel["title"] for panel in panels if panel["type"] == "row"]
+    assert rows[-3:] == ["Experiment", "Experiment: api", "The primary metric: not for early stopping"]
+    assert panels[-1]["type"] == "row"
+    drawn = {panel["title"]: panel for panel in panels if panel["type"] != "row"}
+    queries = {title: [target["expr"] for target in panel["targets"]] for title, panel in drawn.items()}
+    for title in ("Broken guardrails", "Share in treatment", "Assigned so far", "How unlikely the split is (validity)"):
+        assert all('experiment="filters"' in expr or expr == "vector(0.2)" for expr in queries[title])
+    band = next(title for title in drawn if "four standard errors" in title)
+    assert [expr.partition(" ")[0] for expr in queries[band][1:]] == ["4", "-4"]
+    assert "min" not in drawn[band]["fieldConfig"]["defaults"]
 
 
 def test_the_planned_share_and_what_fails_at_once_stand_in_the_sums() -> None:
@@ -200,7 +221,10 @@ def test_no_wrong_rule_of_the_arms_passes_the_tests_of_its_bundle(
     monkeypatch.setattr(mutation, "rules_of", lambda _: {name: bundle()[f"monitoring/{name}"] for name in names})
     found = [each for name in mutation.RULES for each in mutants(name, bundle()[f"monitoring/{name}"]) if _armed(each)]
     tried = found if mutation.ALL else random.Random(1).sample(found, 24)  # noqa: S311 - a choice, no secret
-    alive = mutation.survivors("arms", tried, tmp_path)
+    batches = [tried[start : start + mutation.AT_ONCE] for start in range(0, len(tried), mutation.AT_ONCE)]
+    places = (tmp_path / str(number) for number in range(len(batches)))
+    alive = [each for batch, place in zip(batches, places, strict=True)
+             for each in mutation.survivors("arms", batch, place)]  # fmt: skip
     assert [f"{each.id}: {each.change}" for each in alive if not mutation.proof(each) and not same(each)] == []
 
 

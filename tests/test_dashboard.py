@@ -128,7 +128,9 @@ def test_grafana_s_own_types_accept_it_and_find_what_is_wrong(tmp_path: Path) ->
         shutil.copy(tools.ROOT / "tests" / "node" / name, tmp_path)
     (tmp_path / "node_modules").symlink_to(modules)
     right = {name: render_bundle(load_example(name))["monitoring/dashboard.json"] for name in EXAMPLES}
-    right["few"] = render_bundle(load_text(FEW))["monitoring/dashboard.json"]
+    arms = FEW.replace("+20%}", "+20%}, monitoring: {label: arm, assigned_units: users}")
+    right |= {name: render_bundle(load_text(text))["monitoring/dashboard.json"] for name, text in
+              (("few", FEW), ("arms", arms))}  # fmt: skip
     wrong = {name: right["minimal"].replace(*change, 1) for name, change in FAULTS.items()}
     for name, text in {**right, **wrong}.items():
         assert name in right or text != right["minimal"]

@@ -212,12 +212,13 @@ def plan_arms(spec: Spec, monitoring: ArmMonitoring, subjects: list[Subject], cr
     setting = _setting(spec, monitoring)
     named = monitoring.services or [service.name for service in spec.services if _asked(service)]
     services = [each for each in subjects if each.name in named and each.kind in {"api", "web"}]
-    feature = subjects[-1]
-    watched: list[Watching] = [watch for each in services for watch in _of_service(each, setting, monitoring, criteria)]
-    if monitoring.assigned_units:
-        limit = Number(Decimal(UNLIKELY_LIMIT))
-        watched.append(ArmWatch(feature, MISMATCH, setting, limit, parse_duration(LONG_FOR)))
-    return [*watched, Decision(feature, setting, tuple(services), monitoring.assigned_units is not None)]
+    feature, counted = subjects[-1], monitoring.assigned_units is not None
+    split = ArmWatch(feature, MISMATCH, setting, Number(Decimal(UNLIKELY_LIMIT)), parse_duration(LONG_FOR))
+    return [
+        *(watch for each in services for watch in _of_service(each, setting, monitoring, criteria)),
+        Decision(feature, setting, tuple(services), counted),
+        *([split] if counted else []),
+    ]
 
 
 def _asked(service: Service) -> bool:

@@ -83,7 +83,7 @@ def plan_dashboard(spec: Spec, subjects: list[Subject], watched: list[tuple[Row,
         drafts += [*_drawn(subject.key, drawn), *_blind(subject, alerts)]
         top = _add_row(panels, subject.name, drafts, top)
     known = {subject.key for subject in subjects}
-    for title in dict.fromkeys(each["subject"] for each in drawn if each["subject"] not in known):
+    for title in sorted({each["subject"] for each in drawn} - known):
         top = _add_row(panels, title, [*_drawn(title, drawn)], top)
     return {
         "uid": spec.feature.slug,
