@@ -14,7 +14,7 @@ from devops_tasks.metrics.objectives import BAD, COUNT, EVERY, RATIO, REMAINING
 from devops_tasks.metrics.scenes import HISTORY, MEDIANS, SCENES, SCENES_EACH, SCENES_OF_OBJECTIVES, Scene, written
 from devops_tasks.plan.alerts import AlertPlan, Condition, Row, exact
 from devops_tasks.plan.objectives import Objective
-from devops_tasks.plan.recordings import RecordingGroup, readings
+from devops_tasks.plan.recordings import RecordingGroup, labels_of, readings
 from devops_tasks.plan.subjects import Subject
 from devops_tasks.units import Duration, parse_duration, plain
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from devops_tasks.plan.arms import Watching
     from devops_tasks.plan.backup_jobs import BackupJob
 
-_LABEL = re.compile(r'(\w+)="([^"]*)"')
 _SELECTED = re.compile(r"([a-zA-Z_][\w:]*)\{([^}]*)\}")
 _MATCHER = re.compile(r'(\w+)(=~|!=|=)"([^"]*)"')
 _OF_OTHERS = ("namespace", "job", "container", "database", "consumergroup", "topic", "threshold", "slo",
@@ -164,7 +163,7 @@ def _case(service: str, scene: Scene, words: dict[str, str], alerts: list[AlertP
 
 
 def _samples(samples: Iterable[tuple[str, str]], words: dict[str, str]) -> list[Sample]:
-    return [Sample(dict(_LABEL.findall(fill(labels, words))), Decimal(fill(value, words))) for labels, value in samples]
+    return [Sample(dict(labels_of(fill(labels, words))), Decimal(fill(value, words))) for labels, value in samples]
 
 
 def _rounded(record: str, samples: list[Sample]) -> Expected:
@@ -202,7 +201,7 @@ def _active(alert: AlertPlan, recorded: Recorded) -> Expected:
 
 
 def _meeting(condition: Condition, recorded: Recorded) -> list[Sample]:
-    selected, limit = dict(_LABEL.findall(condition["selector"])), exact(condition["limit"])
+    selected, limit = dict(labels_of(condition["selector"])), exact(condition["limit"])
     compare = {">": Decimal.__gt__, "<": Decimal.__lt__, ">=": Decimal.__ge__}[condition["sign"]]
     found = [each for each in recorded[condition["series"]] if selected.items() <= each.labels.items()]
     return [each for each in found if compare(each.value, limit)]

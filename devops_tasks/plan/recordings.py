@@ -1,7 +1,9 @@
 """The recorded series: which families a bundle needs, their rules, and the source series that all of it rests on."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import TypedDict
 
 from devops_tasks.metrics import fill
@@ -19,6 +21,7 @@ _ALWAYS = {
 }
 _APPLICATION = ("traffic", "latency", "jobs")
 _ORDER = tuple(FAMILIES)
+_LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
 class RecordingPlan(TypedDict):
@@ -195,3 +198,9 @@ def _sources(subject: Subject, name: str, row: Row) -> Iterator[SourceSeries]:
     for each in subject.queues if name == "lag" else ({},):
         for source in FAMILIES[name].sources:
             yield plan_source(source, {**words, **each})
+
+
+@lru_cache(maxsize=512)
+def labels_of(selector: str) -> tuple[tuple[str, str], ...]:
+    """Read which labels a selector or a sample of ours has to be equal to; each of the few is read for many tests."""
+    return tuple(_LABEL.findall(selector))

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TypedDict
 
 from devops_tasks.plan.alerts import AlertPlan, Condition, exact
-from devops_tasks.plan.recordings import SourceSeries
+from devops_tasks.plan.recordings import SourceSeries, labels_of
 from devops_tasks.units import Duration, parse_duration, plain
 
 Valued = Callable[[Condition], str]
@@ -25,7 +25,6 @@ _NEAR = Decimal("0.001")
 _SECONDS = ((1, "1s"), (60, "1m 0s"), (3600, "1h 0m 0s"), (86400, "1d 0h 0m 0s"))
 _UNITS = {"humanizePercentage": "%", "humanizeDuration": "s"}
 _OTHER = "another."
-_LABEL = re.compile(r'(\w+)="([^"]*)"')
 _SILENT = 'count(ALERTS{alertstate="firing",metric!~"targets|series|watchdog"}) or vector(0)'
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 
@@ -215,7 +214,7 @@ def _others(alert: AlertPlan, wait: int, step: int) -> list[Series]:
     first = alert["conditions"][0]
     return [
         _series({**each, "labels": {**each["labels"], name: _OTHER}}, value, wait, step)
-        for name in dict(_LABEL.findall(first["selector"]))
+        for name in dict(labels_of(first["selector"]))
         for each, value in ((first, _beyond(first)), *((guard, _plenty(guard)) for guard in alert["conditions"][1:]))
     ]
 
@@ -299,7 +298,7 @@ def _metrics_cases(alert: AlertPlan, sources: list[SourceSeries], step: int) -> 
 
 def _gone(sources: list[SourceSeries]) -> list[dict[str, str]]:
     """Give the labels of the alerts on missing series, each once."""
-    missing = [{"series": source["metric"], **dict(_LABEL.findall(source["selector"]))} for source in sources]
+    missing = [{"series": source["metric"], **dict(labels_of(source["selector"]))} for source in sources]
     return [labels for n, labels in enumerate(missing) if labels not in missing[:n]]
 
 
@@ -310,17 +309,17 @@ def _narrow(source: SourceSeries, sources: list[SourceSeries]) -> bool:
 
 def _unlike(source: SourceSeries) -> str:
     """Take from a sample the labels that are selected by more than one value: then it is another series."""
-    equal = dict(_LABEL.findall(source["selector"]))
-    kept = [f'{name}="{value}"' for name, value in _LABEL.findall(source["sample"]) if name in equal]
+    equal = dict(labels_of(source["selector"]))
+    kept = [f'{name}="{value}"' for name, value in labels_of(source["sample"]) if name in equal]
     return f"{source['metric']}{{{','.join(kept)}}}"
 
 
 def _of_others(source: SourceSeries, carried: Mapping[str, str]) -> list[str]:
     """Give a sample to others in each label that the alert carries by itself: ``absent`` need not tell of it."""
-    samples = dict(_LABEL.findall(source["sample"]))
+    samples = dict(labels_of(source["sample"]))
     return [
         source["metric"] + "{" + ",".join(f'{key}="{text}"' for key, text in {**samples, name: _OTHER}.items()) + "}"
-        for name, value in _LABEL.findall(source["selector"])
+        for name, value in labels_of(source["selector"])
         if carried.get(name) == value
     ]
 
