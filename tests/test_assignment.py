@@ -21,6 +21,7 @@ from devops_tasks.checks.assignment import check_assignment
 from devops_tasks.checks.cluster import read_cluster
 from devops_tasks.checks.documents import read_documents
 from devops_tasks.errors import Problem
+from devops_tasks.merge.values import merge_json
 from devops_tasks.plan import plan_bundle
 from tests import tools
 from tests.bundles import example, load_example
@@ -174,7 +175,21 @@ def test_a_split_of_the_traffic_has_no_flag_and_names_the_step_that_splits() -> 
     assert "**Traffic Split:** none, as no step of the delivery has 50%" in without
 
 
+@pytest.mark.parametrize(
+    ("unit", "told"),
+    [("user", "the same on every device"), ("session", "in two sessions"), ("request", "cannot be read out")],
+)
+def test_the_plan_says_what_the_key_of_each_unit_is(unit: str, told: str) -> None:
+    assert told in example(NAME, f"experiment.assignment.unit={unit}")[PLAN]
+
+
 # Switching off
+
+
+def test_what_is_off_in_git_stays_off_when_the_spec_s_split_changes() -> None:
+    off_in_git = definition().replace("ENABLED", "DISABLED")
+    merged = merge_json(definition(), off_in_git, definition("20%"))
+    assert (merged.text, merged.conflicts) == (definition("20%").replace("ENABLED", "DISABLED"), ())
 
 
 def test_the_runbook_looks_into_a_pod_by_what_kubectl_can_enter() -> None:
