@@ -102,6 +102,8 @@ def test_a_field_of_a_pack_that_is_not_taken_is_refused(here: Path) -> None:
     assert told(here, "pack_fields: {acme: {level: gold}}\n") == [
         f"s.yaml:{LAST + 1}:15: pack_fields.acme: {what} ({mend})"
     ]
+    [message] = told(here, "pack_fields: {acme: {level: [gold]}}\n")
+    assert message.startswith(f"s.yaml:{LAST + 1}:22: pack_fields.acme.level: expected text, found a list")
 
 
 def test_a_field_that_must_be_said_is_asked_for_with_an_example(here: Path) -> None:
