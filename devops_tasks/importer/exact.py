@@ -10,6 +10,7 @@ from typing import NamedTuple
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from devops_tasks.defaults import ALERT_ROWS
 from devops_tasks.errors import KeyPath
 from devops_tasks.fields import value_at
 from devops_tasks.importer.answers import Meaning, Note, Taker, shorten
@@ -113,7 +114,12 @@ def _limit(taker: Taker, each: Statement) -> None:
         msg = "it is for one service, and which there are is not said here"
         raise Unclear(msg)
     item = {"metric": found["metric"], found["side"]: found["level"], "for": found["span"]}
-    taker.add(each, path, item | ({"severity": found["severity"]} if found["severity"] else {}))
+    if found["severity"]:
+        item["severity"] = found["severity"]
+        if any(item.items() <= row.items() for row in ALERT_ROWS):  # which may be for what a later spec has not
+            msg = "it is what holds by default"
+            raise Unclear(msg)
+    taker.add(each, path, item)
 
 
 def _arm(taker: Taker, each: Statement) -> None:
