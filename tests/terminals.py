@@ -100,7 +100,7 @@ class Person:
         """Count the lines from the pointer down to an option; None while the two are not drawn."""
         shown = self.asked().split("\n")[1:]
         current = [number for number, line in enumerate(shown) if line.lstrip().startswith("»")]
-        wanted = [n for n, line in enumerate(shown) if re.sub(r"^[ »]*([0-9]+\. )?", "", line).startswith(option)]
+        wanted = [n for n, line in enumerate(shown) if re.sub(r"^[ »]*([0-9]+[.)] )?", "", line).startswith(option)]
         return wanted[0] - current[0] if current and wanted else None
 
     def end(self) -> tuple[int | None, str]:

@@ -100,6 +100,7 @@ HOMES = {
     "jinja2": {"render", "packs"},
     "markdown_it": {"importer", "progress"},
     "prompt_toolkit": {"wizard"},
+    "questionary": {"wizard"},
     "typer": {"cli"},
     "promql_parser": {"promql"},
     "yaml": {"specfile", "specedit", "checks", "merge"},

@@ -4,36 +4,29 @@ Lives here: drawing a screen, and the keys. It draws on stderr, as stdout is for
 """
 
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from textwrap import wrap
 
-from prompt_toolkit.application import Application, get_app
-from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.data_structures import Point
-from prompt_toolkit.filters import Condition, is_done
-from prompt_toolkit.formatted_text import StyleAndTextTuples
+import questionary
 from prompt_toolkit.input import create_input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
 from prompt_toolkit.keys import Keys
-from prompt_toolkit.layout import BufferControl, ConditionalContainer, FormattedTextControl, HSplit, Layout, Window
-from prompt_toolkit.layout.processors import BeforeInput
 from prompt_toolkit.output import create_output
-from prompt_toolkit.styles import Style
+from questionary.prompts.common import InquirerControl
 
 from devops_tasks.errors import shown
 from devops_tasks.wizard.flow import Reply
 from devops_tasks.wizard.plain import heading
-from devops_tasks.wizard.questions import Option, Screen
+from devops_tasks.wizard.questions import Screen
 
 KEYS = "Enter takes what is offered, Tab lets you change it, Shift-Tab goes back, Ctrl-C stops."
 _BACK = object()
 _NUMBERED = 9
 """So many options have a number that takes one; of more, typing finds one."""
-_STYLE = Style.from_dict({
-    "mark": "ansigreen bold", "question": "bold", "offered": "ansibrightblack", "hint": "ansibrightblack",
-    "answer": "ansicyan", "current": "bold", "wrong": "ansired",
-})  # fmt: skip
+_STYLE = questionary.Style([
+    ("qmark", "ansigreen bold"), ("answer", "ansicyan"), ("highlighted", "bold"),
+    ("instruction", "ansibrightblack"), ("placeholder", "ansibrightblack"),
+])  # fmt: skip
 
 
 class Terminal:
@@ -64,20 +57,23 @@ class Terminal:
         """Show a screen until there is an answer to it that is right."""
         self.say(*heading(screen, self.title))
         self.title = screen.title
-        question: _Choice | _Line = _Choice(screen) if screen.options else _Line(screen)
-        application: Application[object] = Application(
-            Layout(question.container),
-            key_bindings=merge_key_bindings([question.keys, _keys()]),
-            style=_STYLE,
-            input=self.input,
-            output=self.output,
-        )
+        text = ""
+        while True:
+            answer = self._answer(self._choice(screen) if screen.options else self._line(screen, text))
+            if answer is _BACK:
+                return Reply(back=True)
+            text = str(answer) if screen.options else screen.meant(str(answer))
+            wrong = screen.judge(text)
+            if not wrong:
+                return Reply(text)
+            self.say(*(f"  {line}" for line in self._lines(wrong, 2)))
+
+    def _answer(self, question: questionary.Question) -> object:
         try:
-            answer = application.run()
+            return question.unsafe_ask()
         except (EOFError, KeyboardInterrupt):
             self._leave()
             raise
-        return Reply(back=True) if answer is _BACK else Reply(str(answer))
 
     def _leave(self) -> None:
         """Go below the question that is left: a signal may come in the middle of drawing it."""
@@ -86,166 +82,102 @@ class Terminal:
             self.output.erase_down()
             self.output.flush()
 
+    def _line(self, screen: Screen, text: str) -> questionary.Question:
+        """Make a line to write: what is offered stands in brackets until something is written."""
+        offered = shown(" ".join(screen.default.split()))
+        question = questionary.text(
+            shown(screen.message),
+            default=text,
+            placeholder=[("class:placeholder", f"[{offered}] " if offered else "")],
+            style=_STYLE,
+            input=self.input,
+            output=self.output,
+        )
+        return _with_keys(question, _line_keys(screen))
+
+    def _choice(self, screen: Screen) -> questionary.Question:
+        """Make options below each other, one of which is pointed at."""
+        numbered = len(screen.options) <= _NUMBERED
+        options = [
+            questionary.Choice("\n".join(self._lines(option.label, 6) or [""]).replace("\n", "\n      "), option.value)
+            for option in screen.options
+        ]
+        offered = next((option for option in options if option.value == screen.default), None)
+        question = questionary.select(
+            shown(screen.message),
+            options,
+            default=offered,
+            instruction="(a number, or arrows)" if numbered else "(type to find)",
+            use_shortcuts=numbered,
+            use_search_filter=not numbered,
+            use_jk_keys=False,
+            style=_STYLE,
+            input=self.input,
+            output=self.output,
+        )
+        return _with_keys(question, _number_keys(len(options)) if numbered else KeyBindings())
+
+    def _lines(self, text: str, indent: int) -> list[str]:
+        """Break a text between words, by the width that the terminal has now."""
+        return wrap(shown(text), max(self.output.get_size().columns - indent - 1, 20), break_on_hyphens=False)
+
+
+def _with_keys(question: questionary.Question, own: KeyBindings) -> questionary.Question:
+    """Let keys of ours go before those of a question."""
+    theirs = question.application.key_bindings
+    question.application.key_bindings = merge_key_bindings([*([theirs] if theirs else []), own, _keys()])
+    return question
+
 
 def _keys() -> KeyBindings:
     bindings = KeyBindings()
 
-    @bindings.add(Keys.BackTab)
+    @bindings.add(Keys.BackTab, eager=True)
     def back(event: KeyPressEvent) -> None:
         event.app.exit(result=_BACK)
 
-    @bindings.add(Keys.ControlC)
-    @bindings.add(Keys.SIGINT)
-    def stop(event: KeyPressEvent) -> None:
-        event.app.exit(exception=KeyboardInterrupt)
-
-    @bindings.add(Keys.ControlD)
+    @bindings.add(Keys.ControlD, eager=True)
     def end(event: KeyPressEvent) -> None:
         event.app.exit(exception=EOFError)
 
     return bindings
 
 
-def _head(screen: Screen) -> StyleAndTextTuples:
-    return [("class:mark", "? "), ("class:question", shown(screen.message)), ("", " ")]
+def _line_keys(screen: Screen) -> KeyBindings:
+    """Put what is offered into an empty line, when a person wants to change it and when it is taken."""
+    bindings = KeyBindings()
+
+    def fill(event: KeyPressEvent) -> None:
+        if not event.current_buffer.text:
+            event.current_buffer.insert_text(screen.default)
+
+    @bindings.add(Keys.Tab, eager=True)
+    def change(event: KeyPressEvent) -> None:
+        fill(event)
+
+    @bindings.add(Keys.Right, eager=True)
+    def change_or_move(event: KeyPressEvent) -> None:
+        event.current_buffer.cursor_right()
+        fill(event)
+
+    @bindings.add(Keys.Enter, eager=True)
+    def take(event: KeyPressEvent) -> None:
+        fill(event)
+        event.current_buffer.validate_and_handle()
+
+    return bindings
 
 
-def _lines(text: str, indent: int) -> list[str]:
-    """Break a text between words, by the width that the terminal has now."""
-    return wrap(shown(text), max(get_app().output.get_size().columns - indent - 1, 20), break_on_hyphens=False)
+def _number_keys(count: int) -> KeyBindings:
+    """Let a number take its option, where the library only points at it."""
+    bindings = KeyBindings()
 
+    for number in range(1, count + 1):
 
-class _Line:
-    """A line to write: what is offered stands in brackets before it until something is written."""
+        @bindings.add(str(number), eager=True)
+        def take(event: KeyPressEvent, number: int = number) -> None:
+            options = next(each for each in event.app.layout.find_all_controls() if isinstance(each, InquirerControl))
+            options.pointed_at, options.is_answered = number - 1, True
+            event.app.exit(result=options.get_pointed_at().value)
 
-    def __init__(self, screen: Screen) -> None:
-        self.screen = screen
-        self.wrong = ""
-        self.buffer = Buffer(accept_handler=self._accept, multiline=False, on_text_changed=self._begin_again)
-        line = BufferControl(self.buffer, input_processors=[BeforeInput(self._before)])
-        told = Window(FormattedTextControl(self._told), dont_extend_height=True)
-        self.container = HSplit([
-            Window(line, wrap_lines=True, dont_extend_height=True),
-            ConditionalContainer(told, Condition(lambda: bool(self.wrong))),
-        ])  # fmt: skip
-
-    @property
-    def keys(self) -> KeyBindings:
-        bindings = KeyBindings()
-        empty = Condition(lambda: not self.buffer.text)
-
-        @bindings.add(Keys.Tab)
-        @bindings.add(Keys.Right, filter=empty)
-        def change(_event: KeyPressEvent) -> None:
-            if not self.buffer.text:
-                self.buffer.insert_text(self.screen.default)
-
-        return bindings
-
-    def _before(self) -> StyleAndTextTuples:
-        offered = " ".join(self.screen.default.split())
-        if not offered or self.buffer.text or get_app().is_done:
-            return _head(self.screen)
-        return [*_head(self.screen), ("class:offered", f"[{shown(offered)}] ")]
-
-    def _told(self) -> str:
-        return "\n".join(f"  {line}" for line in _lines(self.wrong, 2))
-
-    def _begin_again(self, _buffer: Buffer) -> None:
-        self.wrong = ""
-
-    def _accept(self, buffer: Buffer) -> bool:
-        text = self.screen.meant(buffer.text)
-        self.wrong = self.screen.judge(text)
-        if not self.wrong:
-            buffer.text = text
-            get_app().exit(result=text)
-        return True  # what is written stays
-
-
-class _Choice:
-    """Options below each other, one of which is pointed at."""
-
-    def __init__(self, screen: Screen) -> None:
-        self.screen = screen
-        self.numbered = len(screen.options) <= _NUMBERED
-        self.sought = ""
-        self.taken = ""
-        self.at = next((n for n, option in enumerate(screen.options) if option.value == screen.default), 0)
-        head = FormattedTextControl(self._head)
-        options = FormattedTextControl(
-            self._options, focusable=True, show_cursor=False, get_cursor_position=self._point
-        )
-        self.container = HSplit([
-            Window(head, wrap_lines=True, dont_extend_height=True),
-            ConditionalContainer(Window(options, dont_extend_height=True), ~is_done),
-        ])  # fmt: skip
-
-    @property
-    def found(self) -> tuple[Option, ...]:
-        """Give the options that hold what is sought."""
-        return tuple(each for each in self.screen.options if self.sought.casefold() in each.label.casefold())
-
-    @property
-    def keys(self) -> KeyBindings:
-        bindings = KeyBindings()
-
-        @bindings.add(Keys.Up)
-        def up(_event: KeyPressEvent) -> None:
-            self.at = (self.at - 1) % max(len(self.found), 1)
-
-        @bindings.add(Keys.Down)
-        @bindings.add(Keys.Tab)
-        def down(_event: KeyPressEvent) -> None:
-            self.at = (self.at + 1) % max(len(self.found), 1)
-
-        @bindings.add(Keys.Enter)
-        def take(event: KeyPressEvent) -> None:
-            self._take(event.app)
-
-        @bindings.add(Keys.Backspace)
-        def shorten(_event: KeyPressEvent) -> None:
-            self._seek(self.sought[:-1])
-
-        @bindings.add(Keys.Any)
-        def write(event: KeyPressEvent) -> None:
-            self._write(event.data, event.app)
-
-        return bindings
-
-    def _write(self, letter: str, application: Application[object]) -> None:
-        if not self.numbered and letter.isprintable():
-            self._seek(self.sought + letter)
-        elif letter.isdecimal() and 0 < int(letter) <= len(self.found):
-            self.at = int(letter) - 1
-            self._take(application)
-
-    def _take(self, application: Application[object]) -> None:
-        if self.found:
-            self.taken = self.found[self.at].label
-            application.exit(result=self.found[self.at].value)
-
-    def _seek(self, text: str) -> None:
-        self.sought, self.at = text, 0
-
-    def _head(self) -> StyleAndTextTuples:
-        if get_app().is_done:
-            return [*_head(self.screen), ("class:answer", shown(self.taken))]
-        how = "number, or arrows and Enter" if self.numbered else "type to find, arrows and Enter"
-        return [*_head(self.screen), ("class:hint", f"({how})"), ("", self.sought and f" {self.sought}")]
-
-    def _options(self) -> StyleAndTextTuples:
-        return [("class:current" if number == self.at else "", f"{line}\n") for number, line in self._drawn()]
-
-    def _drawn(self) -> Iterator[tuple[int, str]]:
-        """Give each line with the option that it belongs to."""
-        for number, option in enumerate(self.found):
-            name = f"{number + 1}. " if self.numbered else ""
-            first, *rest = _lines(option.label, 3 + len(name)) or [""]
-            yield number, f" {'»' if number == self.at else ' '} {name}{first}"
-            yield from ((number, " " * (3 + len(name)) + line) for line in rest)
-        if not self.found:
-            yield -1, "   nothing has this in it"
-
-    def _point(self) -> Point:
-        return Point(0, next((row for row, (number, _) in enumerate(self._drawn()) if number == self.at), 0))
+    return bindings
