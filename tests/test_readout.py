@@ -200,9 +200,10 @@ def result(folder: Path, *guardrails: str, treatment: str = "4000/470", day: str
         ("unsub=40000/300,40000/320", ""),
         ("unsub=400000/3000,400000/3250", ""),
         ("unsub=40000/300,40000/390", "worse than in control"),
+        ("unsub=400/3,400/5", ""),
     ],
     ids=["alike", "worse by what does not matter", "worse", "over the criterion", "slower", "words, alike",
-         "words, hardly worse", "words, worse"],
+         "words, hardly worse", "words, worse", "worse by chance"],
 )  # fmt: skip
 def test_a_broken_guardrail_keeps_a_hypothesis_from_being_validated(bundle: Path, counted: str, broken: str) -> None:
     found = result(bundle, counted)
@@ -282,9 +283,17 @@ def test_a_result_is_logged_once_beside_what_people_wrote_and_stays(tmp_path: Pa
         ("# A\n\n## Log\nby hand", "# A\n\n## Log\nby hand\n\n### New\n\n- one\n"),
         ("# A\r\n\r\n## Log\r\n\r\nb\r\n", "# A\r\n\r\n## Log\r\n\r\nb\r\n\r\n### New\r\n\r\n- one\r\n"),
         ("# A\n\n```md\n## Log\n```\n", "# A\n\n```md\n## Log\n```\n\n## Log\n\n### New\n\n- one\n"),
+        ("## Log of others\n\n## Log\n", "## Log of others\n\n## Log\n\n### New\n\n- one\n"),
         ("", "## Log\n\n### New\n\n- one\n"),
     ],
-    ids=["before older ones", "no line end", "line ends of Windows", "no such section", "an empty page"],
+    ids=[
+        "before older ones",
+        "no line end",
+        "line ends of Windows",
+        "no such section",
+        "a longer name",
+        "an empty page",
+    ],
 )
 def test_an_entry_comes_first_in_its_section(page: str, expected: str) -> None:
     assert with_entry(page, "Log", "New", ["- one"]) == expected
@@ -306,13 +315,23 @@ def test_a_document_that_is_gone_is_not_made_up(bundle: Path, tmp_path: Path) ->
     [
         ("4000/400", "4000/470", "validated", "the interval leaves out no change, and holds the target"),
         ("4000/400", "4000/600", "validated", "or more"),
+        ("400/5", "400/60", "validated", "or more"),
         ("4000/400", "4000/415", "invalidated", "no such effect is there"),
         ("4000/400", "4000/310", "invalidated", "the wrong way"),
         ("40000/4000", "40000/4200", "invalidated", "smaller than the target"),
         ("400/40", "400/44", "undecided", "too few units"),
         ("4000/400", "4400/470", "undecided", "not split as planned"),
     ],
-    ids=["the target", "more than the target", "no effect", "the wrong way", "too small", "few units", "a bad split"],
+    ids=[
+        "the target",
+        "more than the target",
+        "few of a kind, at one look",
+        "no effect",
+        "the wrong way",
+        "too small",
+        "few units",
+        "a bad split",
+    ],
 )
 def test_a_result_is_judged_by_its_interval(
     bundle: Path, control: str, treatment: str, verdict: str, because: str
