@@ -269,6 +269,18 @@ def test_check_knows_the_fields_of_a_pack_and_of_those_that_it_stands_on(here: P
     assert [each.what for each in found] == ["there is no jump_hst in pack_fields"]
 
 
+def test_check_finds_a_quantity_that_is_printed_without_its_notation(here: Path) -> None:
+    write_pack(here / "acme", **{"notes.md": ""})
+    pack(
+        here / "acme",
+        HOST,
+        KEPT,
+        **{"a.md": "{{ pack_fields.acme.retention | md }}{{ pack_fields.acme.jump_host | md }}"},
+    )
+    [found] = check_pack(renderer(), here / "acme")
+    assert found.what == "retention is a group: print one of text, words, promql, seconds, value"
+
+
 def test_a_pack_is_tested_above_those_that_it_stands_on(here: Path) -> None:
     pack(here / "above", name="above", **{"a.md": "{{ pack_fields.acme.level | md }}\n"})
     case = here / "above/tests/one"

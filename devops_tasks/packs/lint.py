@@ -128,6 +128,8 @@ FILTERS_OF = {
     "comment": {"comment"},
 }
 """The filters of a language by which a value may be printed; what chains end with."""
+_SCALARS = set().union(*FILTERS_OF.values()) - {"json"}
+"""The filters that print one value."""
 WHOLE = re.compile(r"(?:.*(?:: |- |\[|, |! ?\w+ ))?\s*")
 """What stands before a value of YAML or JSON that is all of a scalar."""
 
@@ -155,7 +157,8 @@ def unknown(name: str, text: str, plan: Mapping[str, Any], given: Given) -> list
         Finding(node.lineno, f"there is no {node.name}") for node in tree.find_all(nodes.Name) if node.name in loose
     ]
     keys = [_missing(node, known) for node in tree.find_all(nodes.Getattr) if _root(node) not in own]
-    return sorted({*names, *(each for each in keys if each)})
+    groups = [_group(node, known) for node in tree.find_all(nodes.Filter) if _root(node.node or node) not in own]
+    return sorted({*names, *(each for each in [*keys, *groups] if each)})
 
 
 def absent(text: str, finds: Callable[[str], bool]) -> list[Finding]:
@@ -214,6 +217,16 @@ def _missing(node: nodes.Getattr, known: Mapping[str, Any]) -> Finding | None:
     if isinstance(group, dict) and node.attr not in group:
         return Finding(node.lineno, f"there is no {node.attr} in {_root(node)}")
     return None
+
+
+def _group(node: nodes.Filter, known: Mapping[str, Any]) -> Finding | None:
+    """Find a group that is printed as if it were one value, such as a quantity, whose keys are its notations."""
+    inner = node.node
+    if node.name not in _SCALARS or not isinstance(inner, nodes.Getattr):
+        return None
+    group = _value(inner, known)
+    told = f"{inner.attr} is a group: print one of {', '.join(group)}" if isinstance(group, dict) else ""
+    return Finding(node.lineno, told) if told else None
 
 
 def _value(node: nodes.Node, known: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a value of the plan
