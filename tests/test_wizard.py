@@ -24,6 +24,7 @@ from tests.terminals import (
     COMMAND,
     CTRL_C,
     CTRL_D,
+    DOWN,
     ENTER,
     PATIENCE,
     TAB,
@@ -159,23 +160,12 @@ def test_the_command_that_is_told_at_the_end_does_the_same(room: Room) -> None:
 
 
 def test_questions_are_asked_on_stderr_and_stdout_lists_the_files(room: Room) -> None:
-    person = room("sh", "-c", f"exec {shlex.join(COMMAND)} init > listed")
-    answer_all(person)
+    person = room("sh", "-c", f"exec {shlex.join([*COMMAND, 'init', *ANSWERED])} > listed")
     person.answers(REVIEW, "")
     assert person.end()[0] == 0
     lines = (room.work / "listed").read_text("utf-8").splitlines()
     assert lines[0] == "create    devops-tasks.yaml"
     assert all(line.startswith("create ") for line in lines)
-
-
-def test_the_spec_can_be_written_alone(room: Room) -> None:
-    person = room("init", *ANSWERED)
-    person.sees(REVIEW)
-    person.chooses(REVIEW, "write the spec alone")
-    code, told = person.end()
-    assert code == 0
-    assert "the same without questions: devops-tasks generate devops-tasks.yaml" in told
-    assert set(files(room.work)) == {"devops-tasks.yaml", ".devops-tasks/schema.json"}
 
 
 def test_nothing_is_written_when_the_answers_are_thrown_away(room: Room) -> None:
@@ -212,6 +202,8 @@ def test_a_wrong_answer_is_told_and_asked_again(room: Room) -> None:
         person.answers(question, text)
     person.answers("To what target", "more")
     person.sees("expected a target: relative (+20%), absolute (12%)")
+    row = next(number for number, line in enumerate(person.lines) if line.endswith("? more"))
+    assert person.lines[row + 1].startswith("  expected a target"), "it stands under what was written"
     person.child.send(CLEAR + "35" + ENTER)
     person.answers("Experiment: is there more")
     person.answers("What is the service called?", "saved-reports-db")
@@ -287,13 +279,30 @@ def test_a_name_that_makes_no_short_name_is_asked_for_one(room: Room) -> None:
     assert feature == {"name": "報告", "slug": "reports", "engineer": "@dana"}
 
 
-def test_what_is_typed_ahead_answers_the_next_questions_and_is_shown_there_alone(room: Room) -> None:
-    person = room("init")
-    person.sees(NAME)
-    person.child.send("".join(text + ENTER for _, text in QUICK[:3]))
-    person.sees(QUICK[3][0])
-    told = [line for line in person.lines if re.match(r"\? |Saved|@dana|24", line)]
-    assert [line.rpartition("? ")[2] for line in told[:-1]] == ["Saved Reports", "@dana", "24"]
+@pytest.mark.parametrize("plain", [[], ["--plain"]], ids=["drawn", "plain"])
+def test_no_key_that_is_typed_ahead_is_lost(room: Room, plain: list[str]) -> None:
+    """Everything is typed at once, before the program has begun: the quick path, and what is done in the review."""
+    person = room("init", *plain)
+    last = "2" + ENTER if plain else DOWN + ENTER
+    person.child.send("".join(text + ENTER for _, text in QUICK) + last)
+    code, told = person.end()
+    assert code == 0, told
+    assert "the same without questions: devops-tasks generate devops-tasks.yaml" in told
+    assert (room.work / "devops-tasks.yaml").read_text("utf-8") == WRITTEN
+    assert set(files(room.work)) == {"devops-tasks.yaml", ".devops-tasks/schema.json"}
+    if not plain:
+        answered = [line.rpartition("? ")[2] for line in person.lines if line.startswith("? ")]
+        assert answered[:3] == ["Saved Reports", "@dana", "24"], "each is shown where it answers, and nowhere else"
+
+
+def test_the_quick_path_is_short() -> None:
+    """Fifteen minutes are 900 seconds: 30 to think about each question, and a third of a second for each key."""
+    answers = [(question, text) for question, text in QUICK if "is there more" not in question]
+    keys = sum(len(text) + 1 for _, text in QUICK) + 1
+    assert len(answers) <= 12
+    assert len(QUICK) + 1 <= 19, "with a word between the groups, and the review"
+    assert keys <= 200
+    assert len(answers) * 30 + keys / 3 < 15 * 60 / 2, "the other half is for reading the review"
 
 
 def test_the_window_may_change_its_size_at_any_time(room: Room) -> None:
@@ -303,10 +312,9 @@ def test_the_window_may_change_its_size_at_any_time(room: Room) -> None:
     person.child.send("Saved")
     person.child.setwinsize(400, 100)
     person.child.send(" Reports" + ENTER)
-    answer_all(person, QUICK[1:])
-    person.chooses(REVIEW, "write the spec alone")
-    assert person.end()[0] == 0
-    assert (room.work / "devops-tasks.yaml").read_text("utf-8") == WRITTEN
+    person.answers(ENGINEER, CTRL_C)
+    assert person.end()[0] == 130
+    assert f"? {NAME} Saved Reports" in person.lines
 
 
 # Nothing lost
@@ -564,7 +572,7 @@ def test_plain_mode_has_every_feature_without_moving_the_cursor(room: Room) -> N
     person.sees("expected a whole number from 0 to 10000")
     person.child.send("26" + ENTER)
     person.answers("Feature and sprint: is there more", "7")
-    person.sees("write a number from 1 to 2")
+    person.sees("write a number from 1 to 3")
     person.child.send("1" + ENTER)
     answer_all(person, QUICK[7:])
     person.answers(REVIEW, "3")

@@ -9,7 +9,7 @@ import random
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from devops_tasks.errors import KeyPath
+from devops_tasks.errors import KeyPath, key_text
 from devops_tasks.fields import Listing, Tree, field_at, shape_at
 from devops_tasks.spec import SPEC, Spec
 from devops_tasks.specfile import Place as At, Source, assignments_of, load_spec, parse_spec
@@ -129,7 +129,7 @@ def test_services_and_databases_are_added_one_after_another() -> None:
         "postgresql database and redis cache",
         "add another database",
         "archive",
-        "add another queue",
+        "add a queue",
         "orders",
         "next",
     )
@@ -244,7 +244,7 @@ def test_what_is_removed_although_something_needs_it_is_told_and_stops_the_writi
     state = walk(State(answers, Place("menu", ("databases",), detour=True), (REVIEW,)), "none", "yes")
     assert state.notes[0].startswith("now wrong: service a: need 1: ")
     options = [option.value for option in screen(walk(state, "done")).options]
-    assert options == ["edit", "preview", "save", "cancel"]
+    assert options == ["edit", "preview", "save", "cancel"], "and nothing is undecided while something is wrong"
 
 
 def test_settings_are_written_as_pairs() -> None:
@@ -290,6 +290,28 @@ def test_a_file_is_shown_page_by_page() -> None:
     assert seen == [f"a.yml: {count} of 70 lines. Go on?" for count in (30, 60, 70)]
     assert [option.value for option in screen(state).options] == [""]
     assert walk(state, "").place == Place("preview")
+
+
+# What is undecided
+
+
+def test_what_is_undecided_is_answered_one_after_another_and_may_stay_open() -> None:
+    state = State(ANSWERS, Place("group", (4,)))
+    option = next(each for each in screen(state).options if each.value == "open")
+    count = int(option.label.split(": ")[1].split()[0])
+    asked = []
+    state = walk(state, "open")
+    while state.place.kind == "open":
+        asked.append(key_text(state.place.path))
+        state = step(state, Reply({"name": "public", "namespace": "gateways"}.get(str(state.place.path[-1]), "")))
+        assert len(asked) < 40
+    assert state.place == Place("group", (4,))
+    assert asked[:3] == ["platform.load_balancer.cidr", "platform.gateway.name", "platform.gateway.namespace"]
+    assert state.answers.tree["platform"]["gateway"] == {"name": "public", "namespace": "gateways"}
+    assert len(asked) <= count + 2, "both groups that were begun asked for what they must have"
+    everything = walk(at_review(), "open")
+    assert everything.place == Place("open", ("sprint", "starts"))
+    assert step(everything, Reply(back=True)).place == REVIEW
 
 
 # What is inherited

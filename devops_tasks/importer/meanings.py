@@ -71,7 +71,9 @@ def lone_title(taker: Taker, statement: Statement) -> None:
 
 def is_name(title: str) -> bool:
     """Say whether a title says more than what sort of document it stands above."""
-    return any(word not in _SORTS for word in re.findall(r"\w+", title.casefold())) and not _find(_SECTIONS, title)
+    return any(not _SORTS.fullmatch(word) for word in re.findall(r"\w+", title.casefold())) and not _find(
+        _SECTIONS, title
+    )
 
 
 def _words(taker: Taker, statement: Statement) -> None:
@@ -317,11 +319,10 @@ _TITLES = re.compile(
     r"(?:(?:product )?requirements?(?: documents?)?|prd|feature|spec(?:ification)?)\s*[:\u2013\u2014-]\s*(?P<name>.+)",
     re.IGNORECASE,
 )
-_SORTS = frozenset(
-    "a an and of for the our this new product feature features project technical functional business system software"
-    " requirement requirements specification specifications spec specs document documents documentation prd readme"
-    " overview introduction summary design proposal brief plan notes draft template untitled title"
-    " goal goals success metric metrics v1 v2 1 2".split()
+_SORTS = re.compile(
+    r"an?|and|of|for|the|our|this|new|products?|features?|projects?|technical|functional|business|system|software|prd"
+    r"|requirements?|specifications?|specs?|documents?|documentation|readme|overview|introduction|summary|design"
+    r"|proposal|brief|plan|notes|draft|template|untitled|title|goals?|success|metrics?|v?\d+"
 )
 """Words that name a sort of document, and no feature."""
 _BELIEF = re.compile(

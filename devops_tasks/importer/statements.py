@@ -28,8 +28,8 @@ class Statement(NamedTuple):
     """One thing that the document says.
 
     ``label`` is its own, ``above`` what it stands under, the nearest first: labels of the items above it, headings.
-    ``kind`` is ``text``, ``title``, ``row`` or ``code``; ``cells`` holds a row by the names of its columns. ``level`` is
-    that of a title, 0 of anything else.
+    ``kind`` is ``text``, ``title``, ``row`` or ``code``; ``cells`` holds a row by the names of its columns. ``level``
+    is that of a title, 0 of anything else.
     """
 
     line: int

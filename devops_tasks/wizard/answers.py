@@ -208,10 +208,12 @@ def complaint(answers: Answers, path: KeyPath, text: Tree) -> str:
 
 
 def _blank(given: Answers, path: KeyPath) -> str:
+    """Refuse to leave out what a group or an item that was begun must have."""
     field = field_at(SPEC, path)
-    if not field or not field.required or not isinstance(field.shape, Kind) or default_at(given, path) is not None:
+    if not field or not field.required or not isinstance(field.shape, Kind):
         return ""
-    return f"expected {field.shape.expected}, not blank"
+    begun = isinstance(path[-2], int) or value_at(whole(given), path[:-1]) is not None
+    return f"expected {field.shape.expected}, not blank" if begun and default_at(given, path) is None else ""
 
 
 def misread(tree: Tree) -> list[Fault]:

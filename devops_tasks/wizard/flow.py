@@ -38,9 +38,12 @@ from devops_tasks.wizard.questions import (
     brief,
     group_of,
     is_line,
+    kept,
     kept_in,
     key_screen,
+    open_keys,
     parse_answer,
+    position,
     quick_keys,
     stores_screen,
     summary,
@@ -62,9 +65,9 @@ class Reply(NamedTuple):
 class Place(NamedTuple):
     """Where a person is.
 
-    ``key`` asks for one key; ``stores`` which of the stores there are; ``entry`` for a pair of a map; ``group`` ends a
-    group; ``menu`` shows the keys below a path; ``remove`` asks whether what is there shall go; ``review`` shows all,
-    and leads to ``preview`` and ``file``.
+    ``key`` asks for one key, ``open`` for one of all that are undecided; ``stores`` which of the stores
+    there are; ``entry`` for a pair of a map; ``group`` ends a group; ``menu`` shows the keys below a path;
+    ``remove`` asks whether what is there shall go; ``review`` shows all, and leads to ``preview`` and ``file``.
     """
 
     kind: str
@@ -200,12 +203,27 @@ def _answer_key(state: State, text: str) -> State:
 
 def _onward(state: State) -> State:
     """Find the next place: what the same group still needs, the menu that was left, or the next of the quick path."""
+    if state.place.kind == "open":
+        return _next_open(state)
     if state.place.detour:
         needed = _needed(state)
         return _go(state, Place("key", needed, detour=True)) if needed else _return(state)
     places = list(_script(state))
     index = places.index(state.place) if state.place in places else -1
     return _go(state, places[index + 1])
+
+
+def _next_open(state: State) -> State:
+    """Find the next undecided key, of the group that the way began at the end of, or of all."""
+    above, here = state.place.path[:-1], position(state.place.path)
+    begun = [path for path in required(state.answers) if above and path[: len(above)] == above]
+    later = begun or [path for path in open_keys(state.answers, _walked(state)) if position(path) > here]
+    return _go(state, Place("open", later[0])) if later else _return(state)
+
+
+def _walked(state: State) -> int | None:
+    came = next(place for place in reversed(state.history) if place.kind != "open")
+    return int(came.path[0]) if came.kind == "group" else None
 
 
 def _needed(state: State) -> KeyPath:
@@ -235,7 +253,7 @@ def _is_new(state: State) -> bool:
 def _return(state: State) -> State:
     """Go back to the place that a detour began at."""
     history = list(state.history)
-    while history and history[-1].kind in {"key", "entry"}:
+    while history and history[-1].kind in {"key", "open", "entry"}:
         history.pop()
     place = history.pop() if history else _REVIEW
     back = state._replace(place=place, history=tuple(history))
@@ -271,11 +289,24 @@ def _group_screen(answers: Answers, index: int) -> Screen:
     following = GROUPS[index + 1].title if index + 1 < len(GROUPS) else "the review"
     options = (
         Option("next", f"go on: {following}"),
-        *(Option(f"add {name}", f"add another {singular(name)}") for name in names if _is_main(index, name)),
+        *_open_option(open_keys(answers, index)),
+        *(Option(f"add {name}", _one_more(answers, name)) for name in names if _is_main(index, name)),
         Option("deeper", f"go deeper: {_count(index)} keys with defaults"),
     )
     help_ = "; ".join(lists) if names and len(names) <= len(options) + 1 else ""
     return Screen(title_of(index), f"{GROUPS[index].title}: is there more to say?", help_, "next", options)
+
+
+def _open_option(keys: list[KeyPath]) -> Iterator[Option]:
+    if keys:
+        yield Option("open", f"answer what is undecided, one by one: {len(keys)} key{'s'[: len(keys) - 1]}")
+
+
+def _one_more(answers: Answers, name: str) -> str:
+    thing = singular(name)
+    if kept(answers, name):
+        return f"add another {thing}"
+    return f"add a{'n' * (thing[0] in 'aeiou')} {thing}"
 
 
 def _is_main(index: int, name: str) -> bool:
@@ -304,6 +335,8 @@ def _answer_group(state: State, text: str) -> State:
     index = int(state.place.path[0])
     if text == "next":
         return _onward(state)
+    if text == "open":
+        return _go(state, Place("open", open_keys(state.answers, index)[0]))
     if text == "deeper":
         keys = GROUPS[index].keys
         return _go(state, Place("menu", (keys[0],) if len(keys) == 1 else (index,), detour=True))
@@ -489,7 +522,12 @@ def _of_review(state: State, outlook: Outlook) -> Screen:
         return _page_screen(outlook, *state.place.path)
     notes = (*_answer_lines(state.answers), "", *outlook.sums, *outlook.findings, *outlook.faults)
     return Screen(
-        "Review", "What shall be done?", "", "edit" if outlook.faults else "write", _actions(outlook), notes=notes
+        "Review",
+        "What shall be done?",
+        "",
+        "edit" if outlook.faults else "write",
+        _actions(outlook, open_keys(state.answers, None)),
+        notes=notes,
     )
 
 
@@ -504,12 +542,13 @@ def _page_screen(outlook: Outlook, path: str | int, page: str | int) -> Screen:
     return Screen(str(path), told, default=options[0].value, options=options, notes=notes)
 
 
-def _actions(outlook: Outlook) -> tuple[Option, ...]:
+def _actions(outlook: Outlook, undecided: list[KeyPath]) -> tuple[Option, ...]:
     write = (Option("write", "write the spec and its bundle"), Option("spec", "write the spec alone"))
     preview = (Option("preview", "see a file before it is written"),)
     return (
         *(() if outlook.faults else write),
         Option("edit", "change an answer"),
+        *_open_option(undecided),
         *(preview if outlook.files else ()),
         Option("save", "stop here, and go on later"),
         Option("cancel", "throw the answers away"),
@@ -534,6 +573,8 @@ def _given(answers: Answers, name: str) -> Iterator[tuple[KeyPath, Tree]]:
 def _answer_review(state: State, text: str) -> State:
     if text == "edit":
         return _go(state, _ROOT)
+    if text == "open":
+        return _go(state, Place("open", open_keys(state.answers, None)[0]))
     if text == "preview":
         return _go(state, Place("preview"))
     return state._replace(outcome=text)
@@ -550,6 +591,7 @@ def _answer_file(state: State, text: str) -> State:
 
 _STEPS: dict[str, Callable[[State, str], State]] = {
     "key": _answer_key,
+    "open": _answer_key,
     "stores": _answer_stores,
     "entry": _answer_entry,
     "remove": _answer_removal,

@@ -9,7 +9,7 @@ from itertools import product
 from typing import NamedTuple
 
 from devops_tasks.defaults import slugify
-from devops_tasks.errors import KeyPath, key_text
+from devops_tasks.errors import KeyPath, UserError, key_text
 from devops_tasks.fields import MISSING, Field, Kind, Listing, Nested, Shape, Tree, field_at, shape_at, value_at
 from devops_tasks.spec import SPEC, Spec
 from devops_tasks.wizard.answers import Answers, complaint, default_at, held, singular, spoken, whole
@@ -129,6 +129,8 @@ def key_screen(answers: Answers, path: KeyPath) -> Screen:
     if options and not default and not field.required:
         options = (*options, Option("", "not decided yet" if field.undecided else "leave it out"))
     help_ = " ".join((help_of(field, kind, default), *_origin(answers, path, field))).strip()
+    if field.required and not default and not judge(""):
+        help_ += " Leave it empty while nobody has decided."
     return Screen(title, message, help_, default, options, judge)
 
 
@@ -210,6 +212,40 @@ def parse_answer(path: KeyPath, text: str) -> Tree:
     return [part.strip() for part in text.split(",") if part.strip()] if listed and text.strip() else text.strip()
 
 
+# What nobody has decided yet
+
+
+def open_keys(answers: Answers, group: int | None) -> list[KeyPath]:
+    """List the undecided keys of a group, or of all, which can be answered in a line; none while something is wrong."""
+    from devops_tasks.plan.undecided import plan_undecided  # which the first question does not need
+    from devops_tasks.specfile import Source, load_spec, parse_path
+
+    try:
+        spec = load_spec(Source("", whole(answers), {})).spec
+    except UserError:
+        return []
+    paths = (_first_line(parse_path(each["key"])) for each in plan_undecided(spec))
+    return sorted((path for path in paths if path and group in {None, group_of(path)}), key=position)
+
+
+def _first_line(path: KeyPath) -> KeyPath:
+    """Find the key that is asked for first: of a group what it must have; nothing where a line does not do."""
+    shape = _shape(path)
+    if not isinstance(shape, Nested):
+        return path if is_line(shape) else ()
+    fields = shape.record.fields
+    return _first_line((*path, next((name for name in fields if fields[name].required), next(iter(fields)))))
+
+
+def position(path: KeyPath) -> tuple[int, ...]:
+    """Say where a key stands among all, in the order in which they are asked."""
+    places = [group_of(path)]
+    for length, step in enumerate(path):
+        shape = shape_at(SPEC, path[:length])
+        places.append(list(shape.record.fields).index(str(step)) if isinstance(shape, Nested) else int(step))
+    return tuple(places)
+
+
 # What a feature keeps its data in
 
 
@@ -231,7 +267,12 @@ def stores_screen(answers: Answers) -> Screen:
 
 def kept_in(answers: Answers) -> tuple[bool, ...]:
     """Say of each of the stores whether there is one."""
-    return tuple(bool(held(answers, (name,))) and held(answers, (name,)) != "none" for name in STORES)
+    return tuple(kept(answers, name) for name in STORES)
+
+
+def kept(answers: Answers, name: str) -> bool:
+    """Say whether a list has anything in it."""
+    return held(answers, (name,)) not in ([], "none")
 
 
 def _takes_jobs(answers: Answers) -> bool:
