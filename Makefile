@@ -67,7 +67,7 @@ soak: setup judges ## the long runs: many random specs through every tool, many 
 	SPECS=60 FUZZ=3000 PEOPLE=300 WALKS=1000 SIGNALS=all FILES=all TEXTS=all CONVENTIONS=all HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -n auto tests/test_matrix.py \
 		tests/test_promise_numbers.py tests/test_promise_bytes.py tests/test_promise_text.py tests/test_salvage.py \
 		tests/test_fuzz.py tests/test_schema.py tests/test_restore.py tests/test_crash.py tests/test_merge_properties.py tests/test_wizard_flow.py tests/test_arms.py \
-		tests/test_check_command.py tests/test_new_documents.py $(ARGS)
+		tests/test_check_command.py tests/test_new_documents.py tests/test_monitoring.py $(ARGS)
 
 check: setup ## lint and type-check
 	$(BIN)/ruff check

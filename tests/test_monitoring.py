@@ -553,7 +553,16 @@ def test_traffic_is_compared_with_the_same_hour_of_earlier_weeks(
             "exp_samples": [{"value": firing}],
         }],
     }  # fmt: skip
-    assert run_rules(folders("one service"), tmp_path, "1h", [weeks]) == ""
+    take_rules(folders("one service"), tmp_path, "api.traffic.rules", "api.baseline.rules", "api.alerts")
+    assert run_rules(tmp_path, tmp_path, "1h", [weeks]) == ""
+
+
+def take_rules(folder: Path, place: Path, *groups: str) -> None:
+    """Copy some groups of rules: over weeks the others would take most of the time."""
+    (place / "monitoring").mkdir()
+    for name in ("recording-rules.yml", "alert-rules.yml"):
+        taken = [group for group in read(folder, name)["groups"] if group["name"] in groups]
+        (place / "monitoring" / name).write_text(yaml.safe_dump({"groups": taken}))
 
 
 # The generated tests hold whatever the spec says
