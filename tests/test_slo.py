@@ -208,7 +208,7 @@ def samples(pieces: Pieces, step: int) -> dict[str, str]:
 
 
 def judge(files: Files, place: Path, series: dict[str, str], expected: dict[str, int], at: tuple[int, int]) -> str:
-    """Run what objectives rest on over raw series with promtool, evaluated every so many minutes, and compare at one."""
+    """Let promtool run what objectives rest on over raw series, evaluated each few minutes, and compare at one."""
     (minutes, step), order = at, []
     for name in ("recording-rules.yml", "alert-rules.yml"):
         groups = yaml.safe_load(files[f"monitoring/{name}"])["groups"]
