@@ -111,8 +111,8 @@ def _plain(series: str) -> str:
 
 def _sentences(advice: Advice) -> list[str]:
     steps = [step.text for step in (*advice.checks, *advice.mends)]
-    # A hint in parentheses, such as how to connect, may follow a question.
+    # A hint in parentheses, such as how to connect, may follow a question; so may the sentence on what a service needs.
     return [
-        re.sub(r" \([^)]*\)$", "", text)
+        re.sub(r" (\([^)]*\)|%waits)$", "", text)
         for text in (advice.meaning, advice.impact, *steps, advice.rollback, *advice.mistaken)
     ]

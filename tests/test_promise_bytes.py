@@ -53,7 +53,7 @@ def specs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(EXAMPLES / f"{name}.yaml", folder)
     # Two examples have the same slug, which one run refuses.
     minimal = (EXAMPLES / "minimal.yaml").read_text("utf-8").replace("name: Saved Reports", "name: Minimal")
-    (folder / "minimal.yaml").write_text(f"{minimal}alerts:  # none yet\n", "utf-8")
+    (folder / "minimal.yaml").write_text(f"{minimal}alerts: []  # none yet\n", "utf-8")
     (folder / "shop.yaml").write_text(spec_text(full_spec(), "schema.json"), "utf-8")
     return folder
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from devops_tasks.plan import plan_bundle
+from devops_tasks.plan import plan_feature
 from devops_tasks.plan.tasks import Tasks, join, plan_drafts, plan_tasks
 from devops_tasks.spec import Spec
 from tests.bundles import load_text, render_bundle, renderer
@@ -168,7 +168,7 @@ def test_the_steps_of_the_traffic_read_alike_wherever_they_stand(text: str, word
     assert words in files["tasks.md"]
     assert files["delivery/watch-rollout.sh"].count(words) == 2  # what it is, and what it says at work
     assert words in files["runbooks/operations/deploy-new-version.md"]
-    assert f"**Steps:** {words}\n" in renderer().render_folder("_new", plan_bundle(loaded.spec))["devops/design.md"]
+    assert f"**Steps:** {words}\n" in renderer().render_folder("_new", plan_feature(loaded.spec))["devops/design.md"]
 
 
 def test_a_rollback_is_rehearsed_where_there_is_traffic_to_take_back() -> None:
