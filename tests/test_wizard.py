@@ -310,11 +310,12 @@ def test_the_window_may_change_its_size_at_any_time(room: Room) -> None:
     person.sees(NAME)
     person.child.setwinsize(30, 60)
     person.child.send("Saved")
-    person.child.setwinsize(400, 100)
+    person.child.setwinsize(400, 45)
     person.child.send(" Reports" + ENTER)
     person.answers(ENGINEER, CTRL_C)
     assert person.end()[0] == 130
     assert f"? {NAME} Saved Reports" in person.lines
+    assert "  Who owns the infrastructure work. For\n  example @dana.\n" in "\n".join(person.lines)
 
 
 # Nothing lost

@@ -20,7 +20,7 @@ from devops_tasks.specfile import Source, load_spec, parse_path
 from devops_tasks.wizard.answers import Answers, spoken, told
 from devops_tasks.wizard.flow import Look, Outlook
 
-_COLUMNS = 100
+_COLUMNS = 78
 _WORDS = {"unchanged": "as it would be", "keep": "kept as somebody edited it", "conflict": "in conflict with an edit"}
 
 

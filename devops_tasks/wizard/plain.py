@@ -3,6 +3,7 @@
 Lives here: showing a screen as lines on stderr, and reading the answer from stdin. Must not: what is asked.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from textwrap import wrap
@@ -67,7 +68,15 @@ def heading(screen: Screen, before: str) -> Iterator[str]:
 
 
 def _indented(text: str) -> list[str]:
-    return wrap(text, _COLUMNS, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    return wrap(text, _columns(), initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _columns() -> int:
+    """Say how wide a text is best: as the terminal is, and no wider than people read."""
+    try:
+        return max(min(os.get_terminal_size(sys.stderr.fileno()).columns - 1, _COLUMNS), 20)
+    except OSError:  # the terminal is gone
+        return _COLUMNS
 
 
 def _listed(screen: Screen) -> Iterator[str]:
