@@ -19,7 +19,7 @@ from devops_tasks.plan.undecided import plan_undecided
 from devops_tasks.plan.workloads import plan_workloads
 from devops_tasks.spec import Spec
 
-__all__ = ["Flow", "Peer", "Plan", "all_flows", "plan_bundle", "plan_feature"]
+__all__ = ["Flow", "Peer", "Plan", "all_flows", "plan_bundle", "plan_feature", "plan_undecided"]
 
 Plan = dict[str, Any]
 

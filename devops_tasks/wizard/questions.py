@@ -217,7 +217,7 @@ def parse_answer(path: KeyPath, text: str) -> Tree:
 
 def open_keys(answers: Answers, group: int | None) -> list[KeyPath]:
     """List the undecided keys of a group, or of all, which can be answered in a line; none while something is wrong."""
-    from devops_tasks.plan.undecided import plan_undecided  # which the first question does not need
+    from devops_tasks.plan import plan_undecided  # which the first question does not need
     from devops_tasks.specfile import Source, load_spec, parse_path
 
     try:
