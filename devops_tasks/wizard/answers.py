@@ -204,10 +204,10 @@ def complaint(answers: Answers, path: KeyPath, text: Tree) -> str:
         elsewhere = not problem.key.startswith(asked) and (problem.key, problem.what) in before
         if not elsewhere and not (path == _NAME and problem.key == key_text(_SLUG)):
             return told(given, problem, asked)
-    return "" if text else _blank(given, path)
+    return "" if text else left_blank(given, path)
 
 
-def _blank(given: Answers, path: KeyPath) -> str:
+def left_blank(given: Answers, path: KeyPath) -> str:
     """Refuse to leave out what a group or an item that was begun must have."""
     field = field_at(SPEC, path)
     if not field or not field.required or not isinstance(field.shape, Kind):

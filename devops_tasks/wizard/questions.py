@@ -12,7 +12,7 @@ from devops_tasks.defaults import slugify
 from devops_tasks.errors import KeyPath, UserError, key_text
 from devops_tasks.fields import MISSING, Field, Kind, Listing, Nested, Shape, Tree, field_at, shape_at, value_at
 from devops_tasks.spec import SPEC, Spec
-from devops_tasks.wizard.answers import Answers, complaint, default_at, held, singular, spoken, whole
+from devops_tasks.wizard.answers import Answers, complaint, default_at, held, left_blank, singular, spoken, whole
 
 _SLUG: KeyPath = ("feature", "slug")
 
@@ -129,7 +129,7 @@ def key_screen(answers: Answers, path: KeyPath) -> Screen:
     if options and not default and not field.required:
         options = (*options, Option("", "not decided yet" if field.undecided else "leave it out"))
     help_ = " ".join((help_of(field, kind, default), *_origin(answers, path, field))).strip()
-    if field.required and not default and not judge(""):
+    if field.required and not default and not left_blank(answers, path):
         help_ += " Leave it empty while nobody has decided."
     return Screen(title, message, help_, default, options, judge)
 
