@@ -54,6 +54,12 @@ def test_the_document_names_the_blind_steps() -> None:
     assert "**Blind Steps:** none ([what" in seeing
 
 
+def test_the_document_names_a_pause_that_is_over_before_a_rollback() -> None:
+    hasty = "services: [{name: api, requests_per_second: 50}]\ndelivery: {pause: 5m}\n"
+    told = "error rate above 2% of requests for 5 minutes, after 5 minutes at a step, as a rollback takes 345 seconds"
+    assert told in render_bundle(load_text(MINIMAL + hasty))["tasks.md"]
+
+
 def test_the_earliest_rollback_waits_for_a_scrape_an_evaluation_the_criterion_and_a_question() -> None:
     text = """
 services: [{name: api, requests_per_second: 50}]

@@ -3,7 +3,7 @@
 Only shares of requests can be judged, of services that say how many requests they take. Loaded for these alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import ROUND_UP, Decimal
 from math import ceil
 from typing import TypedDict
@@ -41,7 +41,7 @@ class Guardrail(TypedDict):
     needed: int
     earliest: str
     hasty: bool
-    blind: list[str]
+    unseen: str
     steps: list[Step]
 
 
@@ -61,15 +61,25 @@ def _guardrail(spec: Spec, row: Row, per_second: int) -> Guardrail:
     earliest = row.for_.seconds + monitoring.scrape_interval.seconds + 2 * monitoring.evaluation_interval.seconds
     needed = requests_needed(float(threshold), int(GUARD_EVENTS))
     steps = [_step(step, per_second, threshold, needed) for step in spec.delivery.steps]
+    hasty = len(spec.delivery.steps) > 1 and spec.delivery.pause.seconds < earliest
     return {
         "service": row.subject.name,
         "criterion": f"{_WORDS[row.metric]} {threshold_words(row)}",
         "needed": needed,
         "earliest": Duration(earliest).words,
-        "hasty": len(spec.delivery.steps) > 1 and spec.delivery.pause.seconds < earliest,
-        "blind": [step["share"] for step in steps if step["blind"]],
+        "hasty": hasty,
+        "unseen": " and ".join(_unseen(spec, steps, Duration(earliest).words if hasty else "")),
         "steps": steps,
     }
+
+
+def _unseen(spec: Spec, steps: Sequence[Step], earliest: str) -> Iterator[str]:
+    """Say at which steps a criterion sees too little, and that no step waits until it rolls back."""
+    blind = [step["share"] for step in steps if step["blind"]]
+    if blind:
+        yield f"at {', '.join(blind)}"
+    if earliest:
+        yield f"after {spec.delivery.pause.words} at a step, as a rollback takes {earliest}"
 
 
 def _step(share: Share, per_second: int, threshold: Decimal, needed: int) -> Step:
