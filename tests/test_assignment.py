@@ -302,9 +302,11 @@ FILE = "/etc/flags/flags.json"
          f"FLAGD_OFFLINE_FLAG_SOURCE_PATH is {FILE}, where nothing is mounted"),
         (DEPLOYMENT, "mountPath: /etc/flags\n", f"mountPath: {FILE}\n              subPath: flags.json\n", 127,
          f"{FILE} is mounted by subPath, so that no pod ever sees a change of it"),
+        (DEPLOYMENT, "mountPath: /etc/flags\n", "mountPath: [/etc/flags]\n", 127,
+         f"FLAGD_OFFLINE_FLAG_SOURCE_PATH is {FILE}, where nothing is mounted"),
     ],
     ids=["another split", "a third arm", "another flag", "another key", "another rule", "another default",
-         "another folder", "a single file"],
+         "another folder", "a single file", "a list of folders"],
 )  # fmt: skip
 def test_an_edit_by_which_the_flag_does_other_than_the_spec_says_is_found(
     path: str, right: str, wrong: str, line: int, told: str
@@ -320,8 +322,9 @@ def test_an_edit_by_which_the_flag_does_other_than_the_spec_says_is_found(
         (FLAGS, '"ENABLED"', '"DISABLED"'),
         (FLAGS, '["control", 50],\n          ["treatment", 50]', '["treatment", 1], ["control", 1]'),
         (DEPLOYMENT, FILE, "/etc/secrets/flags.json"),
+        (DEPLOYMENT, f"value: {FILE}", "valueFrom: {configMapKeyRef: {name: a, key: b}}"),
     ],
-    ids=["switched off", "the same split in other words", "another folder that is mounted"],
+    ids=["switched off", "the same split in other words", "another folder that is mounted", "a place nobody can read"],
 )
 def test_an_edit_that_assigns_as_before_is_left_alone(path: str, right: str, wrong: str) -> None:
     assert checked(path, right, wrong) == []

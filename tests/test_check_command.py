@@ -8,6 +8,7 @@ import re
 import shutil
 from collections import Counter
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -489,6 +490,7 @@ STATED = [
         "38 in treatment stated, 3841 needed",
     ),
     ("experiment/plan.md", "**Planned:** 7 days", "**Planned:** 2 days", "2 days stated, 7 days needed"),
+    ("experiment/plan.md", "**At least:** 2 days", "**At least:** 1 day", "1 day stated, 2 days needed"),
 ]
 
 
@@ -929,6 +931,24 @@ def test_no_file_makes_the_command_fail(edited: Callable[[str], Path], garbage: 
 def _ruined(garbage: str) -> tuple[str, ...]:
     """Choose files for a kind of garbage: a third for each, so that together they take all; in `make soak`, all."""
     return READ_BY_CHECKS if "FILES" in os.environ else READ_BY_CHECKS[list(GARBAGE).index(garbage) % 3 :: 3]
+
+
+OTHER_KINDS = ("[]", "{}", "7", "null")
+SCALARS = 40
+
+
+def test_no_value_of_another_kind_makes_the_command_fail(edited: Callable[[str], Path]) -> None:
+    """One scalar after the other, drawn by a seed from all files, fifty times as many in `make soak`."""
+    folder, chance = edited(S), Random(5)  # noqa: S311 - chance that can be repeated, no secret
+    kinds = (".yml", ".yaml", ".json")
+    manifests = sorted(each for each in folder.glob("[!.]*/**/*") if each.suffix in kinds)
+    for path in chance.choices(manifests, k=SCALARS * (50 if "FILES" in os.environ else 1)):
+        text = path.read_text("utf-8")
+        scalars = [each for each in yaml.scan(text, yaml.SafeLoader) if isinstance(each, yaml.ScalarToken)]
+        old, new = chance.choice(scalars), chance.choice(OTHER_KINDS)
+        path.write_text(text[: old.start_mark.index] + new + text[old.end_mark.index :], "utf-8")
+        judge_folder(folder)
+        path.write_text(text, "utf-8")
 
 
 def test_a_bundle_of_garbage_is_told_file_by_file(edited: Callable[[str], Path]) -> None:

@@ -71,13 +71,13 @@ def _mounts(cluster: Cluster) -> Iterator[Problem]:
     """Find each container that looks for the flag where nothing is mounted, or where it would never see a change."""
     for pods in cluster.pods:
         for place, container in pods.containers:
-            path = next(
-                (str(each.get("value")) for each in items(container.get("env")) if each.get("name") == _FILE), ""
-            )
-            around = {f"{path}/"[:end] for end, sign in enumerate(f"{path}/") if sign == "/"} if path else set()
+            path = next((each.get("value") for each in items(container.get("env")) if each.get("name") == _FILE), None)
+            if not isinstance(path, str):  # its value comes from elsewhere
+                continue
+            around = [f"{path}/"[:end] for end, sign in enumerate(f"{path}/") if sign == "/"]
             mounts = [each for each in items(container.get("volumeMounts")) if each.get("mountPath") in around]
             line = pods.document.line((*place, "volumeMounts"))
-            if path and not mounts:
+            if not mounts:
                 what = f"{_FILE} is {path}, where nothing is mounted"
                 yield Problem(pods.document.path, what, "mount the flag there", "assignment", line)
             elif any(each.get("subPath") for each in mounts):

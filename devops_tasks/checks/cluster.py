@@ -44,7 +44,7 @@ class Pods(NamedTuple):
 
     def opens(self, port: Value) -> bool:
         """Say whether a port, by name or by number, is one of these pods'."""
-        return port in self.ports or port in self.ports.values()
+        return port in (*self.ports, *self.ports.values())
 
 
 class Cluster(NamedTuple):

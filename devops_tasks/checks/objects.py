@@ -75,7 +75,7 @@ def _targets(cluster: Cluster) -> Problems:
     for document in cluster.kind("HorizontalPodAutoscaler", "VerticalPodAutoscaler"):
         path: KeyPath = ("spec", "scaleTargetRef")
         kind, name = document.at((*path, "kind")), document.at((*path, "name"))
-        if (kind, name) not in cluster.objects:
+        if (str(kind), str(name)) not in cluster.objects:
             what = f"{_called(document)} scales {kind} {name}, which the bundle does not have"
             yield _at(document, (*path, "name"), what, "name a Deployment of the bundle", "unknown-object")
 
