@@ -328,6 +328,17 @@ def test_no_word_of_the_picture_leaves_it_or_lies_on_another(per_day: int) -> No
         assert all(right < left for (_, right), (left, _) in pairwise(sorted(row)))
 
 
+@pytest.mark.parametrize(
+    ("significance", "said"), [("5%", "in 22% of all cases. Another"), ("1%", "far more often than that. Another")]
+)
+def test_what_looking_each_day_costs_is_said_of_the_significance_that_was_simulated(
+    significance: str, said: str
+) -> None:
+    page = bundle(f"{METRIC}, kind: proportion, baseline: 10%", f"significance: {significance}")[PLAN]
+    assert f"against a significance of {significance} each day" in page
+    assert said in page
+
+
 def test_several_metrics_share_the_significance() -> None:
     metric = "name: Users, kind: proportion, baseline: 10%, target: +20%"
     assert "that is 3 metrics" in bundle(metric, "leading_indicators: [a, b]")[PLAN]

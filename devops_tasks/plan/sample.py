@@ -30,6 +30,8 @@ _TENTH = Decimal("0.001")
 """A tenth of a percent."""
 _HUNDREDTH = Decimal("0.01")
 _DIGITS = 3
+_USUAL, _PEEKING = 0.05, "22%"
+"""How often fourteen daily looks find an effect that is none, as tests/test_readout.py simulates it."""
 _FORMULAS = {
     "proportion": "two proportions, two-sided, with the variance pooled under the null hypothesis",
     "mean": "two means, two-sided, by the normal distribution; with equal arms corrected for the t distribution",
@@ -100,6 +102,7 @@ def plan_sample(spec: Spec) -> Row:
         "formula": _FORMULAS["proportion" if goal.percent else "mean"],
         "percent": goal.percent,
         "time": _time(spec, run, units) if run else None,
+        "peeking": _PEEKING if trial.significance == _USUAL else None,
         "wider": plain(Decimal(always_wider(trial.significance)).quantize(_HUNDREDTH, ROUND_UP)),
         "several": _several(experiment),
     }
@@ -157,6 +160,7 @@ def _time(spec: Spec, run: Run, units: tuple[float, float]) -> Row:
     sprint = _sprint_days(spec)
     return {
         "least": _days(ceil(exact)),
+        "least_length": ceil(exact),
         "days": _days(days),
         "length": days,
         "analysis": _analysis(spec.sprint.starts, days),
