@@ -519,7 +519,7 @@ def readout(
         ),
     ] = None,
     sequential: Annotated[
-        bool, typer.Option("--sequential", help="Look at any time, as often as you like, with a wider interval.")
+        bool, typer.Option("--sequential", help="Look at any time, as often as you like, with wider intervals.")
     ] = False,
     log: Annotated[bool, typer.Option("--log", help="Write the result into the learning log of tasks.md.")] = False,
     as_json: Json = False,

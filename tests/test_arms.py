@@ -163,6 +163,7 @@ def test_the_dashboard_shows_the_decision_first_and_nothing_of_the_primary_metri
     drawn = {panel["title"]: panel for panel in panels if panel["type"] != "row"}
     queries = {title: [target["expr"] for target in panel["targets"]] for title, panel in drawn.items()}
     for title in ("Broken guardrails", "Share in treatment", "Assigned so far", "How unlikely the split is (validity)"):
+        assert queries[title]
         assert all('experiment="filters"' in expr or expr == "vector(0.2)" for expr in queries[title])
     band = next(title for title in drawn if "four standard errors" in title)
     assert [expr.partition(" ")[0] for expr in queries[band][1:]] == ["4", "-4"]

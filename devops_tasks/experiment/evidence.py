@@ -3,7 +3,7 @@
 The differences are treatment less control. Only ``readout`` loads this.
 """
 
-from math import erfc, exp, log, sqrt
+from math import erfc, exp, inf, log, sqrt
 from typing import NamedTuple
 
 from devops_tasks.experiment.design import ripeness, z_score
@@ -47,11 +47,20 @@ class Mean(NamedTuple):
 
     @property
     def few(self) -> bool:
-        """Whether there are too few units for the normal distribution."""
-        return self.units < _LEAST_UNITS
+        """Whether there are too few units for the normal distribution, or none that vary."""
+        return self.units < _LEAST_UNITS or not self.deviation
 
 
 Arm = Share | Mean
+
+
+def few_in_all(control: Share, treatment: Share) -> bool:
+    """Say whether there are too few units for one look at two shares: of either kind as many as are expected in an arm.
+
+    What one arm is expected to have is what both together have: an arm without a success may well differ.
+    """
+    successes, units = control.successes + treatment.successes, control.units + treatment.units
+    return min(control.units, treatment.units) * min(successes, units - successes) < _LEAST_EVENTS * units
 
 
 class Effect(NamedTuple):
@@ -110,7 +119,9 @@ def compare_always(control: Arm, treatment: Arm, significance: float, planned: i
     ripe = (control.units + treatment.units) / planned * ripeness(significance)
     reach = sqrt(square * (1 + 1 / ripe) * log((ripe + 1) / significance**2))
     chance = sqrt((ripe + 1) * exp(-(difference**2) / square * ripe / (ripe + 1))) if square else float(not difference)
-    return Effect(difference, difference - reach, difference + reach, min(chance, 1.0))
+    most = 1.0 if isinstance(control, Share) else inf
+    low, high = max(difference - reach, -most), min(difference + reach, most)
+    return Effect(difference, low, high, min(chance, 1.0))
 
 
 def _two_sided(difference: float, error: float) -> float:

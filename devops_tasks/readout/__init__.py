@@ -15,9 +15,8 @@ from devops_tasks.merge.entries import with_entry
 from devops_tasks.readout.counts import read_arms
 from devops_tasks.readout.limits import judge_limits
 from devops_tasks.readout.verdict import Look, Readout, judge
-from devops_tasks.readout.views import log_entry, readout_json, readout_lines
+from devops_tasks.readout.views import earlier_day, log_entry, readout_json, readout_lines
 from devops_tasks.render import DOCUMENT
-from devops_tasks.spec import Spec
 
 __all__ = ["Given", "Readout", "log_result", "read_out", "readout_json", "readout_lines"]
 
@@ -44,24 +43,29 @@ def read_out(folder: Path, given: Given) -> Readout:
     bundle = open_bundle(folder, find_past(folder))
     sample = bundle.plan["experiment"]["sample"] or {}
     arms = read_arms(given.control, given.treatment, given.table, bundle.spec.experiment.primary_metric.kind)
-    guarded = judge_limits(given.guardrails, bundle.spec)
-    look = Look(given.today, _planned_day(sample, bundle.spec, given), sequential=given.sequential)
-    _refuse_early(look, sample)
+    starts = given.started or bundle.spec.sprint.starts
+    document = read_files(folder, [DOCUMENT]).get(DOCUMENT) or b""
+    earlier = earlier_day(document.decode("utf-8", "replace"), given.today)
+    look = Look(given.today, _planned_day(sample, starts), earlier, sequential=given.sequential)
+    _refuse_early(look, starts, sample)
+    guarded = judge_limits(given.guardrails, bundle.spec, sample["total"] if look.sequential else None)
     return judge((str(folder), bundle.spec, sample), look, arms, guarded)
 
 
-def _planned_day(sample: dict[str, Any], spec: Spec, given: Given) -> date | None:
-    starts = given.started or spec.sprint.starts
+def _planned_day(sample: dict[str, Any], starts: date | None) -> date | None:
     time = sample.get("time")
     if not starts or not time or time["length"] > (date.max - starts).days:
         return None
     return starts + timedelta(time["length"])
 
 
-def _refuse_early(look: Look, sample: dict[str, Any]) -> None:
+def _refuse_early(look: Look, starts: date | None, sample: dict[str, Any]) -> None:
     if look.sequential and "total" not in sample:
         what, mend = "takes the planned size, about which its interval is narrowest, and none is planned", _UNPLANNED
         raise UserError(Problem("--sequential", what, mend, "usage"))
+    if look.sequential and starts and look.today < starts:
+        what = f"is {starts}, and this is {look.today}: nothing of it can have been counted"
+        raise UserError(Problem("the first day", what, "say with --started when it was", "too-early"))
     if not look.sequential and look.planned and look.today < look.planned:
         what = f"is {look.planned}, and this is {look.today}: who looks earlier finds effects that are none"
         mend = "come back then, or look with --sequential; what rolls a release back is watched all the time"
@@ -82,8 +86,16 @@ def log_result(folder: Path, result: Readout) -> Readout:
     if old is None or DOCUMENT not in past.lock.files:
         mend = "have it again with devops-tasks generate --force"
         raise UserError(Problem(str(folder / DOCUMENT), "is not there", mend, "no-tasks"))
-    new = with_entry(old.decode("utf-8"), _LOG, *log_entry(result)).encode()
+    new = with_entry(_text(folder, old), _LOG, *log_entry(result)).encode()
     if new == old:
         return result._replace(logged="is there already")
     write_changes(folder, [Change(DOCUMENT, "merge", old, new, EDITED)], past.lock, past.texts)
     return result._replace(logged="written")
+
+
+def _text(folder: Path, document: bytes) -> str:
+    try:
+        return document.decode("utf-8")
+    except UnicodeDecodeError:
+        mend = "save it as UTF-8"
+        raise UserError(Problem(str(folder / DOCUMENT), "no text in UTF-8", mend, "not-utf8")) from None

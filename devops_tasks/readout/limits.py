@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from devops_tasks.errors import Problem, UserError, shown
-from devops_tasks.experiment.evidence import Effect, Share as Counted, compare_shares
+from devops_tasks.experiment.evidence import Effect, Share as Counted, compare_always, compare_shares
 from devops_tasks.metrics import parse_threshold
-from devops_tasks.metrics.forms import FORMS
+from devops_tasks.metrics.forms import FORMS, GUARD_EVENTS
 from devops_tasks.readout.counts import read_pair
 from devops_tasks.spec import Criterion, Spec
 from devops_tasks.units import Share
@@ -59,8 +59,11 @@ def _most(criterion: Criterion) -> float:
     return float(written.ratio if isinstance(written, Share) else FORMS[criterion.metric].limit)
 
 
-def judge_limits(texts: Iterable[str], spec: Spec) -> list[Guarded]:
-    """Judge what was counted of some guardrails; raises ``UserError`` for one that the experiment does not have."""
+def judge_limits(texts: Iterable[str], spec: Spec, planned: int | None) -> list[Guarded]:
+    """Judge what was counted of some guardrails, so that every look holds where the planned size is given.
+
+    Raises ``UserError`` for one that the experiment does not have.
+    """
     found: dict[str, Guarded] = {}
     limits, significance = limits_of(spec), float(spec.experiment.significance.ratio)
     for text in texts:
@@ -68,7 +71,8 @@ def judge_limits(texts: Iterable[str], spec: Spec) -> list[Guarded]:
         limit = _named(name, limits)
         if limit.name in found:
             raise UserError(Problem("--guardrail", f"{shown(limit.name)!r} is there twice", "leave one out", "usage"))
-        effect = compare_shares(control, treatment, significance)
+        arms = control, treatment
+        effect = compare_always(*arms, significance, planned) if planned else compare_shares(*arms, significance)
         found[limit.name] = Guarded(
             limit, control, treatment, effect, " and ".join(_broken(limit, control, treatment, effect))
         )
@@ -88,8 +92,10 @@ def _named(name: str, limits: list[Limit]) -> Limit:
 
 
 def _broken(limit: Limit, control: Counted, treatment: Counted, effect: Effect) -> Iterator[str]:
+    if treatment.successes < int(GUARD_EVENTS):
+        return
     usual = limit.most * _OF_LIMIT if limit.most is not None else control.level * _OF_CONTROL
     if effect.low > 0 and effect.difference > (usual if limit.matters is None else limit.matters):
         yield "worse than in control"
     if limit.most is not None and treatment.level > limit.most:
-        yield f"over {limit.most * 100:g}%"
+        yield f"over {limit.most * 100:g}%" + (", as is control" if control.level > limit.most else "")

@@ -14,6 +14,7 @@ from devops_tasks.experiment.evidence import (
     compare_always,
     compare_means,
     compare_shares,
+    few_in_all,
     split_p_value,
 )
 from devops_tasks.readout.limits import Guarded, limits_of
@@ -21,14 +22,19 @@ from devops_tasks.spec import Spec
 
 MISMATCH = 0.001
 """A split that chance brings about less often than this was not made as planned."""
-_FEW = "there are too few units for a look: it takes ten of either kind in each arm, or thirty for a mean"
+_FEW = "there are too few units for a look: it takes ten of either kind in each arm, or thirty that vary for a mean"
+_NO_TARGET = "the target is no change: it is where control is, or a part of a control that is 0"
 
 
 class Look(NamedTuple):
-    """When somebody looks, when it was planned, and whether it may be one look of many."""
+    """When somebody looks, when it was planned, and whether it may be one look of many.
+
+    ``earlier`` is the day of the last look that the log tells of, "" where it tells of none.
+    """
 
     today: date
     planned: date | None
+    earlier: str
     sequential: bool
 
 
@@ -67,20 +73,25 @@ def judge(
     target = _target(spec, sample, control)
     split = split_p_value(control.units, treatment.units, float(spec.experiment.assignment.treatment.ratio))
     counted = {each.limit.name for each in guarded}
+    unread = tuple(each.name for each in limits_of(spec) if each.name not in counted)
+    verdict, because = _verdict(effect, target, _doubt(look, arms, split), guarded)
+    if verdict == "validated" and unread:
+        because += "; guardrails that were not counted may say otherwise"
     return Readout(
-        folder,
-        spec.experiment.assignment.unit,
-        look,
-        control,
-        treatment,
-        effect,
-        1 - significance,
-        target,
-        split,
-        (sample["control"], sample["treatment"]) if "control" in sample else None,
-        tuple(guarded),
-        tuple(each.name for each in limits_of(spec) if each.name not in counted),
-        *_verdict(effect, target, _doubt(look, arms, split), guarded),
+        folder=folder,
+        unit=spec.experiment.assignment.unit,
+        look=look,
+        control=control,
+        treatment=treatment,
+        effect=effect,
+        confidence=1 - significance,
+        target=target,
+        split=split,
+        planned=(sample["control"], sample["treatment"]) if "control" in sample else None,
+        guarded=tuple(guarded),
+        unread=unread,
+        verdict=verdict,
+        because=because,
     )
 
 
@@ -106,13 +117,19 @@ def _doubt(look: Look, arms: tuple[Arm, Arm], split: float) -> str:
     """Say why nothing can be concluded, whatever the interval is; "" where something can."""
     if split < MISMATCH:
         return "the arms were not split as planned, so that they differ in more than the version"
-    return _FEW if look.sequential and any(arm.few for arm in arms) else ""
+    return _FEW if _few(look, *arms) else ""
+
+
+def _few(look: Look, control: Arm, treatment: Arm) -> bool:
+    if look.sequential or not (isinstance(control, Share) and isinstance(treatment, Share)):
+        return control.few or treatment.few
+    return few_in_all(control, treatment)
 
 
 def _verdict(effect: Effect, target: float | None, doubt: str, guarded: list[Guarded]) -> tuple[str, str]:
     """Say what the interval means for the hypothesis; every reason names what it rests on."""
     if doubt or not target:
-        return "undecided", doubt or "the target is no change"
+        return "undecided", doubt or _NO_TARGET
     verdict, because = _of_interval(effect, target)
     broken = ", ".join(each.limit.name for each in guarded if each.broken)
     if verdict == "validated" and broken:

@@ -3,7 +3,9 @@
 Must not: judging.
 """
 
+import re
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 from devops_tasks.errors import shown
@@ -15,6 +17,7 @@ from devops_tasks.render import DOCUMENT
 
 _UNIT = " percentage points"
 _HEADING = "Experiment Readout"
+_SECOND = "the numbers below hold for a single one, so that effects which are none are found more often"
 _NONE = "none was planned: the numbers hold if this is the only look"
 
 
@@ -23,6 +26,12 @@ def readout_lines(result: Readout) -> Iterator[str]:
     yield from (f"{name:10} {shown(text)}" for name, text in _rows(result))
     if result.logged:
         yield f"log        {result.logged}, in the learning log of {DOCUMENT}"
+
+
+def earlier_day(document: str, today: date) -> str:
+    """Find the last day before today of which the learning log has a result; empty where there is none."""
+    days = re.findall(rf"^### {_HEADING} (\d{{4}}-\d\d-\d\d)", document, re.MULTILINE)
+    return max((day for day in days if day < today.isoformat()), default="")
 
 
 def log_entry(result: Readout) -> tuple[str, list[str]]:
@@ -37,6 +46,8 @@ def _rows(result: Readout) -> Iterator[tuple[str, str]]:
     effect, shares = result.effect, isinstance(result.control, Share)
     unit = _UNIT if shares else ""
     yield "date", _date(result.look)
+    if result.look.earlier and not result.look.sequential:
+        yield "warning", f"the log has a look of {result.look.earlier}: {_SECOND}"
     for name, arm in (("control", result.control), ("treatment", result.treatment)):
         yield name, _counted(arm, result.unit)
     low, high = (_signed(end, shares=shares) for end in (effect.low, effect.high))
@@ -79,8 +90,12 @@ def _guarded(guarded: Guarded) -> str:
 
 def _counted(arm: Arm, unit: str) -> str:
     if isinstance(arm, Share):
-        return f"{arm.units} {unit}s, {arm.successes} successes: {_percent(arm)}"
-    return f"{arm.units} {unit}s, mean {arm.level:.6g}, deviation {arm.deviation:.6g}"
+        return f"{_number(arm.units, unit)}, {_number(arm.successes, 'success')}: {_percent(arm)}"
+    return f"{_number(arm.units, unit)}, mean {arm.level:.6g}, deviation {arm.deviation:.6g}"
+
+
+def _number(count: int, word: str) -> str:
+    return f"{count} {word}" + ("" if count == 1 else "es" if word.endswith("s") else "s")
 
 
 def _percent(share: Share) -> str:
@@ -88,7 +103,8 @@ def _percent(share: Share) -> str:
 
 
 def _signed(value: float, *, shares: bool) -> str:
-    return f"{value * 100:+.3g}" if shares else f"{value:+.4g}"
+    text = f"{value * 100:+.3g}" if shares else f"{value:+.4g}"
+    return text if float(text) else "0"
 
 
 def _chance(value: float) -> str:
@@ -112,7 +128,9 @@ def readout_json(result: Readout | None, folder: str = "") -> dict[str, Any]:
         "split": {"p_value": result.split, "as_planned": result.split >= MISMATCH},
         "planned": {"control": result.planned[0], "treatment": result.planned[1]} if result.planned else None,
         "logged": result.logged or None,
-        "date": look.planned.isoformat() if look.planned else None,
+        "today": look.today.isoformat(),
+        "planned_date": look.planned.isoformat() if look.planned else None,
+        "earlier_look": look.earlier or None,
         "guardrails": [*map(_plain, result.guarded), *({"name": name, "holds": None} for name in result.unread)],
     }
 
