@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, ClassVar, Generic, NamedTuple, NoReturn, TypeVar, cast, dataclass_transform, overload
 
-from devops_tasks.errors import Fault, KeyPath
+from devops_tasks.errors import Fault, KeyPath, key_text
 
 Tree = Any
 """``str | list[Tree] | dict[str, Tree]``; recursive, so left to the functions that walk it.
@@ -192,18 +192,35 @@ def nearest(word: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
     return f"did you mean {close[0]}?" if close else f"known: {_few(tuple(known))}"
 
 
-def _nearest_key(name: str, fields: "Mapping[str, Field]") -> str:
-    """Say where a key belongs that stands one group too high; any other is nearest to one of its own group."""
-    inner = [
-        f"{group}.{name}"
-        for group, field in fields.items()
-        if isinstance(field.shape, Nested) and name in field.shape.record.fields
-    ]
-    return f"did you mean {' or '.join(inner)}?" if inner else nearest(name, fields)
+def _nearest_key(name: str, groups: "list[_Group]") -> str:
+    """Say where a key belongs that somebody wrote into the last of these groups, each of which lies in the one before.
+
+    It stands a group too high, or is misspelt, or belongs into a group around it or beside that.
+    """
+    *around, (_, fields) = groups
+    inner = list(_places(name, (), fields))
+    mend = nearest(name, fields)
+    outer = (list(_places(name, *group)) for group in reversed(around) if mend.startswith("known"))
+    right = inner or next((places for places in outer if places), [])
+    return f"did you mean {' or '.join(map(key_text, right))}?" if right else mend
+
+
+def _places(name: str, path: KeyPath, fields: "Mapping[str, Field]") -> "Iterator[KeyPath]":
+    """Find a key in a group, or else in the groups right below it."""
+    if name in fields:
+        yield (*path, name)
+        return
+    for group, field in fields.items():
+        if isinstance(field.shape, Nested) and name in field.shape.record.fields:
+            yield (*path, group, name)
 
 
 def _few(known: tuple[str, ...], most: int = 40) -> str:
     return ", ".join(known[:most]) + (f" and {len(known) - most} more" if len(known) > most else "")
+
+
+_Group = tuple[KeyPath, Mapping[str, Field]]
+"""A group's place, and its keys."""
 
 
 class Builder:
@@ -212,6 +229,7 @@ class Builder:
     def __init__(self) -> None:
         """Start without faults."""
         self.faults: list[Fault] = []
+        self._groups: list[_Group] = []
 
     def fault(self, path: KeyPath, what: str, mend: str = "", code: str = "invalid-value") -> None:
         """Note one fault and go on."""
@@ -299,14 +317,15 @@ class Builder:
         if not isinstance(tree, dict):
             return self._other_type(path, "a group of keys", tree, f"keys: {', '.join(shape.record.fields)}")
         fields = shape.record.fields
+        self._groups.append((path, fields))
         for name in tree:
             if name not in fields:
-                self.fault((*path, name), "unknown key", _nearest_key(name, fields), "unknown-key")
+                self.fault((*path, name), "unknown key", _nearest_key(name, self._groups), "unknown-key")
             elif fields[name].later:
                 self.fault((*path, name), "not built yet", "leave it out for now", "not-built")
-        return self.record(
-            shape.record, {attribute(name): self._field(name, tree, path, field) for name, field in fields.items()}
-        )
+        values = {attribute(name): self._field(name, tree, path, field) for name, field in fields.items()}
+        self._groups.pop()
+        return self.record(shape.record, values)
 
     def _field(self, name: str, tree: dict[str, Tree], path: KeyPath, field: Field) -> Built:
         value = tree.get(name)

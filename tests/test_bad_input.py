@@ -224,6 +224,14 @@ TEXTS: dict[str, tuple[str, Errors]] = {
         with_("Saved Reports", "{{ name }}"),
         [("invalid-key", "2:10: feature.name: a key must be a plain word (quote it if it is text)")],
     ),
+    "keys that stand a group too low, or in one beside their own": (
+        f"{MINIMAL}  assignment: {{capacity: 9, gateway: a}}\nservices: [{{name: a, production: {{port: 80}}}}]\n",
+        [
+            ("unknown-key", "11:16: experiment.assignment.capacity: unknown key (did you mean sprint.capacity?)"),
+            ("unknown-key", "11:29: experiment.assignment.gateway: unknown key (did you mean platform.gateway?)"),
+            ("unknown-key", "12:35: services[0].production.port: unknown key (did you mean services[0].port?)"),
+        ],
+    ),
     "keys that stand a group too high": (
         f"{MINIMAL}services: [{{name: a}}, {{name: b, replicas: 2}}]\ncapacity: 3\n",
         [

@@ -306,7 +306,7 @@ PLACES: dict[str, tuple[str, str, list[str]]] = {
         "",
         [
             ".devops-tasks.yaml:1:1: x: unknown key",
-            ".devops-tasks.yaml:2:20: caches[0].staging.port: unknown key (known: class, cluster)",
+            ".devops-tasks.yaml:2:20: caches[0].staging.port: unknown key (did you mean caches[0].port?)",
         ],
     ),
     "a contradiction between both files": (
