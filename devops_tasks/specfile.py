@@ -455,11 +455,12 @@ def _underivable(fault: Fault) -> Fault:
 def refuse(source: Source, faults: list[Fault]) -> None:
     """Raise ``UserError`` with every fault, in the order of the file; do nothing where there is none."""
     if faults:
-        problems = [*source.problems, *(_locate(source, fault) for fault in faults)]
+        problems = [*source.problems, *(locate(source, fault) for fault in faults)]
         raise UserError(*sorted(problems, key=_place))
 
 
-def _locate(source: Source, fault: Fault) -> Problem:
+def locate(source: Source, fault: Fault) -> Problem:
+    """Tell a fault at the place of its key, or of the nearest one around it."""
     path = fault.path
     while path and path not in source.places:
         path = path[:-1]

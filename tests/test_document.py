@@ -706,6 +706,11 @@ def test_one_rollback_criterion_is_not_one_of_these() -> None:
     assert label(document(), "Rollback Criteria").startswith("Roll back as soon as one of these holds: ")
 
 
+def test_no_rollback_criterion_is_said_to_be_none() -> None:
+    told = document("rollback: {criteria: none}\n")
+    assert label(told, "Rollback Criteria") == "None. Whether a release is rolled back, people decide"
+
+
 def test_only_what_has_colours_is_said_to_have_them() -> None:
     worker = bundle("services: [{name: indexer, kind: worker}]\n")["scaling/hpa.yml"]
     assert "colour" not in worker

@@ -65,6 +65,8 @@ WRONG: dict[str, tuple[str, str, tuple[int, str]]] = {
         (2, "there is no template"),
     ),
     "some templates, none of which there is": ("a.md", "{% include ['a', 'b'] %}", (1, "there is no template a or b")),
+    "a number for a name": ("a.md", "{% include 5 %}", (1, "there is no template 5")),
+    "nothing for a name": ("a.md", "\n{% extends none %}", (2, "there is no template None")),
     "a template outside": ("a.md", "{% import '../x' as x %}", (1, "there is no template ../x")),
     "a filter that there is not": ("a.md", "{{ feature.name | slugify | md }}", (1, "No filter named 'slugify'.")),
     "a block without an end": ("a.md", "\n{% if feature %}", (2, "Unexpected end of template.")),

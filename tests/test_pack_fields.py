@@ -121,7 +121,7 @@ def test_two_packs_may_ask_for_the_same_but_not_have_the_same_name(here: Path) -
     assert (found["acme"]["jump_host"], found["two"]["jump_host"]) == ("a.example.com", 3)
     pack(here / "other", LEVEL)
     assert told(here, "pack: [./acme, ./other]\npack_fields: {acme: {level: gold}}\n") == [
-        "other: the name acme is taken (take another one)"
+        f"s.yaml:{LAST + 1}:16: pack[1]: './other': the name acme is taken (take another one)"
     ]
 
 
@@ -129,7 +129,7 @@ def test_a_pack_that_cannot_be_read_is_told_with_all_other_faults_and_nothing_th
     policy = 'policy: [{key: "pack_fields.acme.level", must_be: gold, because: So it is}]\n'
     found = told(here, f"pack: ./gone\npack_fields: {{acme: {{level: gold}}}}\n{policy}platform: {{clud: aws}}\n")
     assert [message.partition(" (")[0] for message in found] == [
-        "gone: cannot be used: no such file or directory",
+        f"s.yaml:{LAST + 1}:1: pack: './gone': cannot be used: no such file or directory",
         f"s.yaml:{LAST + 4}:12: platform.clud: unknown key",
     ]
 

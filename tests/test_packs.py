@@ -485,11 +485,12 @@ TWICE = "{% set a %}{{ a }}{{ a }}{{ a }}{{ a }}{% endset %}"
         (
             "{% for a in xs %}{{ xs | join }}{% endfor %}",
             LIMITS._replace(file_bytes=10_000),
-            "larger than 10000 letters",
+            "larger than 10000 bytes",
         ),
+        ("{% for a in xs %}ü{% endfor %}", LIMITS._replace(file_bytes=599), "larger than 599 bytes"),
         ("{{ xs | join }}", LIMITS._replace(output_bytes=100), "more than 100 bytes of output"),
     ],
-    ids=["time", "memory", "a file", "output"],
+    ids=["time", "memory", "a file", "a file of other letters", "output"],
 )
 def test_a_template_without_end_is_stopped(tmp_path: Path, text: str, limits: Limits, what: str) -> None:
     renderer = layered(write_pack(tmp_path, **{"a.md": text}))
@@ -497,6 +498,13 @@ def test_a_template_without_end_is_stopped(tmp_path: Path, text: str, limits: Li
     code, told = refusal(lambda: renderer.render({"xs": [str(number) for number in range(300)]}))
     assert code == "pack-limit"
     assert what in told
+
+
+def test_half_a_letter_is_no_text(tmp_path: Path) -> None:
+    renderer = layered(write_pack(tmp_path, **{"a.md": r"{{ '\ud800' }}"}))
+    renderer.names = ["a.md.j2"]
+    code, told = refusal(lambda: renderer.render({}))
+    assert (code, "a.md: has a letter that is no text: '\\ud800'" in told) == ("pack-template", True)
 
 
 def test_a_pack_makes_no_files_without_end(tmp_path: Path) -> None:

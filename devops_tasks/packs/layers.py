@@ -201,9 +201,15 @@ class LayeredRenderer(Renderer):
             raise UserError(Problem(self.where, f"makes more than {limits.files} files", "make fewer", "pack-limit"))
         for path, text in files.items():
             contained(path, self.where)
-            if len(text) > limits.file_bytes:
-                what = f"is made larger than {limits.file_bytes} letters"
-                raise UserError(Problem(f"{self.where}: {path}", what, "see its loops", "pack-limit"))
+            where = f"{self.where}: {path}"
+            try:
+                size = len(text.encode())
+            except UnicodeEncodeError as error:
+                what = f"has a letter that is no text: {text[error.start]!a}"
+                raise UserError(Problem(where, what, "leave it out", "pack-template")) from None
+            if size > limits.file_bytes:
+                what = f"is made larger than {limits.file_bytes} bytes"
+                raise UserError(Problem(where, what, "see its loops", "pack-limit"))
         refuse_collisions(files, self.where)
         return files
 

@@ -176,7 +176,7 @@ def absent(text: str, finds: Callable[[str], bool]) -> list[Finding]:
 def _names(node: nodes.Node) -> list[str]:
     """Give the names of templates that are written out; none where one of them is only known when it is rendered."""
     items = node.items if isinstance(node, nodes.List | nodes.Tuple) else [node]
-    names = [item.value for item in items if isinstance(item, nodes.Const)]
+    names = [str(item.value) for item in items if isinstance(item, nodes.Const)]
     return names if len(names) == len(items) else []
 
 

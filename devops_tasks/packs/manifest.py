@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from devops_tasks import __version__
-from devops_tasks.errors import Problem, UserError
-from devops_tasks.fields import UNREAD, Builder, Nested, Record, Tree, key, matching, nested, prune
+from devops_tasks.errors import Fault, KeyPath, Problem, UserError
+from devops_tasks.fields import UNREAD, Builder, Nested, Record, Tree, key, matching, nested, prune, shorten, value_at
 from devops_tasks.packs import MANIFEST, Pack, read_pack
 from devops_tasks.packs.fields import FIELDS, SECTION, PackField, field_faults, with_fields
 from devops_tasks.spec import SENTENCE, SLUG, VERSION
-from devops_tasks.specfile import Source, parse_spec, refuse
+from devops_tasks.specfile import Source, locate, parse_spec, refuse
 
 BUILTIN = "builtin"
 BELOW = "below"
@@ -65,8 +65,20 @@ def read_packs(source: Source, folders: Sequence[Path]) -> Source:
         refuse_same_names(layers)
     except UserError as error:
         tree = {**source.tree, SECTION: UNREAD} if isinstance(source.tree, dict) else source.tree
-        return source._replace(tree=tree, problems=(*source.problems, *error.problems))
+        problems = (_at_key(source, folders, problem) for problem in error.problems)
+        return source._replace(tree=tree, problems=(*source.problems, *problems))
     return source._replace(shape=shape_with(layers), packs=layers)
+
+
+def _at_key(source: Source, folders: Sequence[Path], problem: Problem) -> Problem:
+    """Tell at its key what is wrong with a whole folder that a spec or its defaults name."""
+    named = value_at(source.tree, ("pack",))
+    keys: list[KeyPath] = [("pack", index) for index in range(len(named))] if isinstance(named, list) else [("pack",)]
+    for path, folder in zip(keys if named else [], folders, strict=False):
+        if problem.where == str(folder):
+            what = f"{shorten(str(value_at(source.tree, path)))}: {problem.what}"
+            return locate(source, Fault(path, what, problem.mend, problem.code))
+    return problem
 
 
 def shape_with(layers: Sequence[Layer]) -> Nested[Any]:
