@@ -244,6 +244,19 @@ def test_a_size_that_is_too_small_for_the_document_s_own_numbers_is_told(written
     assert note.why.partition("computes it")[2].strip("; ") == told
 
 
+@pytest.mark.parametrize(
+    ("written", "taken"), [("no", "false"), ("Not required", "false"), ("yes", "true"), ("by Friday", None)]
+)
+def test_whether_security_is_reviewed_is_read_and_not_guessed(written: str, taken: str | None) -> None:
+    text = skeletons(load_text(MINIMAL))["requirements.md"]
+    changed = re.sub(r"(\*\*Security Review:\*\*) .*", rf"\1 {written}", text)
+    assert changed != text
+    imported = import_document(changed)
+    assert imported.answers.get("overview", {}).get("security_review") == taken
+    whys = [note.why for note in imported.notes if "Security Review" in note.text and note.why]
+    assert whys == ([] if taken else ["expected one of required, yes, not required, no"])
+
+
 def test_a_limit_for_one_service_is_told_and_not_taken_for_all() -> None:
     loaded = load_example("checkout", "alerts=[{metric: latency_p95, service: checkout-api, above: 450ms}]")
     imported = import_document(skeletons(loaded)["requirements.md"])

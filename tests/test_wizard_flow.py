@@ -15,7 +15,7 @@ from devops_tasks.spec import SPEC, Spec
 from devops_tasks.specfile import Place as At, Source, assignments_of, load_spec, parse_spec
 from devops_tasks.spectext import essential, remarks, spec_text
 from devops_tasks.wizard.answers import Answers, complaint, default_at, give, load_faults, put, singular, write_out
-from devops_tasks.wizard.flow import Outlook, Place, Reply, State, begin, screen_of, step
+from devops_tasks.wizard.flow import Outlook, Place, Reply, State, begin, resume, screen_of, step
 from devops_tasks.wizard.questions import GROUPS, PACKS, STORES, Screen, applies, quick_keys
 from tests.bundles import load_tree, render_bundle
 from tests.specs import MINIMAL
@@ -443,6 +443,26 @@ def any_reply(state: State, chance: random.Random) -> Reply:
     field = field_at(SPEC, state.place.path)
     texts = [shown.default, str(field.sample) if field else "", *chance.sample(SAMPLES, len(SAMPLES))]
     return next((Reply(text) for text in texts if not shown.judge(text)), Reply(back=True))
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        Place("quiz"),
+        Place("key", ("feature", "motto")),
+        Place("menu", ("services", 0, "color")),
+        Place("group", (99,)),
+        Place("file"),
+    ],
+    ids=["no such question", "no such key", "a key of an item", "a group", "no file"],
+)
+def test_a_draft_whose_place_is_there_no_more_begins_with_its_answers(place: Place) -> None:
+    state = walk(begin(NONE), "Saved Reports", "@dana")
+    assert resume(state) == state
+    for left in (state._replace(place=place), state._replace(history=(place,))):
+        again = resume(left)
+        assert (again.answers, again.history) == (state.answers, ())
+        assert screen(again).message == screen(state).message
 
 
 @settings(max_examples=int(os.environ.get("WALKS", "6")))

@@ -57,6 +57,7 @@ _LIMIT = re.compile(
 _DATED = re.compile(r"after (?P<after>\S+): (?P<what>.+)")
 _ARM = re.compile(r"(?P<share>\S+) of (?P<unit>\w+)s, .*")
 _METHODS = {"a feature flag": "feature-flag", "a split of the traffic": "traffic-split"}
+_REVIEWS = {"required": "true", "yes": "true", "not required": "false", "no": "false"}
 
 
 class _Part(NamedTuple):
@@ -140,7 +141,11 @@ def _type(taker: Taker, each: Statement) -> None:
 
 
 def _review(taker: Taker, each: Statement) -> None:
-    taker.put(each, ("overview", "security_review"), "false" if each.text == "not required" else "true")
+    found = _REVIEWS.get(each.text.casefold())
+    if not found:
+        msg = f"expected one of {', '.join(_REVIEWS)}"
+        raise Unclear(msg)
+    taker.put(each, ("overview", "security_review"), found)
 
 
 def _computed(short: Meaning) -> Meaning:

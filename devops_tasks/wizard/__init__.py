@@ -20,7 +20,7 @@ from devops_tasks.runs import DEFAULTS
 from devops_tasks.spec import SPEC
 from devops_tasks.wizard.answers import Answers, aligned, give, leaves, misread, missing, overlay
 from devops_tasks.wizard.draft import Draft, Left, draft_of
-from devops_tasks.wizard.flow import Look, Outlook, Reply, State, begin, questions_of, screen_of, step
+from devops_tasks.wizard.flow import Look, Outlook, Reply, State, begin, questions_of, resume, screen_of, step
 from devops_tasks.wizard.questions import GROUPS, Option, Screen
 
 if TYPE_CHECKING:
@@ -290,7 +290,7 @@ def _opening(front: Front, fresh: State, draft: Draft, known: Tree) -> State:
         kept = overlay(under, left.state.answers.tree)
         answers = overlay(kept, known)
         front.say(*_overruled(kept, answers))
-        return left.state._replace(answers=fresh.answers._replace(tree=answers))
+        return resume(left.state._replace(answers=fresh.answers._replace(tree=answers)))
     front.say(*_welcome(fresh, front.keys))
     return fresh
 

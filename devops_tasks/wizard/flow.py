@@ -113,6 +113,24 @@ def begin(answers: Answers, pace: str = "all") -> State:
     return state._replace(place=next(_script(state), _REVIEW))
 
 
+def resume(state: State) -> State:
+    """Go on where an earlier run was left, or begin with its answers where that place is one no more.
+
+    Another version, or another set of template packs, may ask other questions.
+    """
+    places = (*state.history, state.place)
+    return state if all(_is_there(state, place) for place in places) else begin(state.answers, "open")
+
+
+def _is_there(state: State, place: Place) -> bool:
+    try:
+        screen_of(state._replace(place=place), lambda _: Outlook(()))
+    except (LookupError, TypeError, ValueError):
+        return False
+    known = place.kind == "file" or not _depth(place.path) or shape_at(SPEC, place.path) is not None
+    return known and place.kind in _STEPS
+
+
 def _script(state: State) -> Iterator[Place]:
     """Walk the places of the quick path, as far as the answers say how many there are."""
     for index in range(len(GROUPS)):
