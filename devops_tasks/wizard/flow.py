@@ -123,12 +123,14 @@ def resume(state: State) -> State:
 
 
 def _is_there(state: State, place: Place) -> bool:
+    of_spec = place.kind != "file" and _depth(place.path) > 0
+    if place.kind not in _STEPS or (of_spec and shape_at(SPEC, place.path) is None):
+        return False
     try:
         screen_of(state._replace(place=place), lambda _: Outlook(()))
     except (LookupError, TypeError, ValueError):
         return False
-    known = place.kind == "file" or not _depth(place.path) or shape_at(SPEC, place.path) is not None
-    return known and place.kind in _STEPS
+    return True
 
 
 def _script(state: State) -> Iterator[Place]:
