@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shlex
@@ -13,12 +14,12 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from devops_tasks.bootstrap import Wanted, create_feature, start_from_file
+from devops_tasks.bootstrap import Wanted, create_feature, start_from_file, write_spec
 from devops_tasks.bootstrap.staging import prepared, settle
 from devops_tasks.errors import UserError
 from devops_tasks.render import Renderer, templates_folder
 from devops_tasks.schema import spec_schema
-from devops_tasks.specfile import read_spec
+from devops_tasks.specfile import parse_spec, read_spec
 from tests.command import Done, devops_tasks
 from tests.packs import write_pack
 from tests.specs import MINIMAL
@@ -198,6 +199,15 @@ def test_a_folder_with_something_in_it_is_refused(tmp_path: Path, name: str) -> 
     assert files(tmp_path / "feature") == {name: b"mine"}
 
 
+def test_a_folder_below_a_link_and_a_way_through_what_is_not_there_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    assert new(tmp_path, "link/feature", spec(tmp_path)).code == 0
+    assert (tmp_path / "real/feature/devops/tasks.md").is_file()
+    assert new(tmp_path, "gone/../feature", spec(tmp_path)).code == 0
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["feature", "link", "real", "spec.yaml"]
+
+
 def test_a_file_and_a_link_are_refused(tmp_path: Path) -> None:
     path = spec(tmp_path)
     (tmp_path / "elsewhere").mkdir()
@@ -264,6 +274,27 @@ def test_a_failure_half_way_leaves_nothing(
         create_feature(Renderer(templates_folder()), start_from_file(EXAMPLES[0]), Wanted(folder))
     assert len(moved) > renamed
     assert [path.name for path in tmp_path.rglob("*")] == (["a", "feature"] if there else [])
+
+
+def test_a_spec_is_changed_whole_whatever_an_earlier_run_has_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = spec(tmp_path, "# ours\n" + MINIMAL)
+    tree = {**parse_spec(MINIMAL, "x").tree, "sprint": {"name": "25"}}
+    (tmp_path / ".spec.yaml.new").write_text("half", "utf-8")
+    assert write_spec(path, path.read_bytes(), tree)[0] == "update"
+    written = path.read_text("utf-8")
+    assert written.startswith("# ours\n")
+    assert "25" in written
+    monkeypatch.setattr(Path, "replace", _full)
+    with pytest.raises(UserError, match="cannot be written: no space left on device"):
+        write_spec(path, path.read_bytes(), tree | {"sprint": {"name": "26"}})
+    assert path.read_text("utf-8") == written
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".spec.yaml.new", "spec.yaml"]
+
+
+def _full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_two_features_can_be_made_side_by_side(tmp_path: Path) -> None:

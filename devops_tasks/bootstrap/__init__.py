@@ -86,14 +86,15 @@ def _change_spec(path: Path, base: bytes, tree: Tree) -> Loaded:
     loaded = load_spec(with_packs(with_defaults(parse_spec(text, str(path)))))
     if path.read_bytes() != base:
         raise ConflictError(Problem(str(path), "changed while this ran", "run it again", "conflict"))
-    temporary = path.with_name(f".{path.name}.new")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("x", encoding="utf-8", newline="") as file:
-            file.write(text)
+        temporary.write_text(text, "utf-8", newline="")
         shutil.copymode(path, temporary)
         temporary.replace(path)
     except OSError as error:
         raise UserError(_unwritable(path, error)) from None
+    finally:
+        temporary.unlink(missing_ok=True)
     return loaded
 
 

@@ -28,7 +28,8 @@ def prepared(folder: Path) -> Iterator[Path]:
     After an error nothing is there that was not there before. Raises ``OSError`` where something cannot be written.
     """
     there = folder.is_dir()
-    above = folder if there else folder.parent
+    above = Path(os.path.realpath(folder if there else folder.parent))
+    folder = above if there else above / folder.name
     missing = [each for each in (above, *above.parents) if not each.exists()]
     try:
         above.mkdir(parents=True, exist_ok=True)
