@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from devops_tasks.experiment import chances, ended
 from devops_tasks.experiment.arms import difference_score, split_log_likelihood, standard_error
 from devops_tasks.metrics.arms import LEAST_REQUESTS, LEAST_UNITS, SCORE_LIMIT, UNLIKELY_LIMIT
 from devops_tasks.metrics.forms import GUARD_EVENTS
@@ -363,3 +364,37 @@ def test_a_split_of_two_points_beside_the_plan_is_found() -> None:
         found.append(units)
     assert 6_000 <= sorted(found)[len(found) // 2] <= 16_000
     assert max(found) <= USERS
+
+
+def ended_by_threshold(run: int, requests: int, threshold: float, wait: int) -> bool:
+    """Say whether a criterion on treatment alone, half of which a healthy arm does, ends a fortnight."""
+    chance, window, held = random.Random(run), deque([0] * 5, maxlen=5), 0  # noqa: S311 - a simulation
+    for _ in range(MINUTES):
+        window.append(poisson(chance, requests * threshold / 2 / 5))
+        held = held + 1 if sum(window) > requests * threshold and sum(window) >= int(GUARD_EVENTS) else 0
+        if held > wait:
+            return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("requests", "threshold", "wait"),
+    [(412, 0.015, 5), (600, 0.02, 5), (800, 0.02, 5), (2500, 0.01, 3), (3000, 0.01, 2)],
+)
+def test_a_criterion_on_treatment_ends_as_many_healthy_fortnights_as_the_plan_says(
+    requests: int, threshold: float, wait: int
+) -> None:
+    runs = 400 if SOAK else 60
+    told = ended(chances(requests, threshold, int(GUARD_EVENTS)).false_alarm, wait / 5, MINUTES / 5)
+    seen = sum(ended_by_threshold(run, requests, threshold, wait) for run in range(runs)) / runs
+    assert seen <= told + 0.15
+    if wait >= 5:
+        assert seen >= told - 0.15
+
+
+def test_the_plan_and_the_page_say_how_often_a_healthy_experiment_is_ended() -> None:
+    files = bundle(services="[{name: api, kind: api, requests_per_second: 5}]")
+    row = next(line for line in files["experiment/plan.md"].splitlines() if "| 20% | 300 | 14 |" in line)
+    told = row.split(" | ")[-1].partition(":")[0].strip("| ")
+    assert f"ends {told} of all healthy experiments in 14 days" in files["runbooks/alerts/ApiTreatmentErrorRatio.md"]
+    assert "is not known" in bundle()["runbooks/alerts/ApiTreatmentErrorRatio.md"]

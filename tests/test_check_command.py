@@ -515,6 +515,14 @@ SPLIT = "experiment.assignment={method: traffic-split, unit: request, treatment:
 CONTRADICTORY = [
     (("services=[{name: a, requests_per_second: 19}]",), "blind-step"),
     (("services=[{name: a, requests_per_second: 50}]", "delivery.pause=344s"), "blind-step"),
+    (
+        (
+            "services=[{name: a, requests_per_second: 20}]",
+            "experiment.monitoring.label=arm",
+            "experiment.assignment.treatment=10%",
+        ),
+        "rash-guardrail",
+    ),
     ((SPLIT,), "split-without-step"),
     ((SPLIT, "delivery.steps=[20%, 100%]", "services=[{name: w, kind: worker}]"), "split-without-step"),
     (("sprint.capacity=20",), "points-over-capacity"),

@@ -167,6 +167,10 @@ CODES: dict[str, Code] = {
              "At a step of the release a rollback criterion cannot do its work: the window holds too few requests of "
              "the new version to tell a bad one from a healthy one, or the next step comes before a rollback could.",
              "Begin with a larger step, pause for longer, or watch the first step with a longer window by hand."),
+        Code("rash-guardrail", "warning", "Contradictions",
+             "The arms are watched, and a rollback criterion on treatment alone ends more than 5% of all healthy "
+             "experiments within their run time.",
+             "Raise the threshold or its `for`, or give treatment a larger share."),
         Code("sample-size", "warning", "Contradictions",
              "A page states a number of units or a length of the experiment that is too small for the numbers of the "
              "spec: with these, an effect as large as the target's would be missed more often than was accepted.",

@@ -176,6 +176,16 @@ def check_split(spec: Spec) -> Problems:
     yield Problem("spec", what, mend, "split-without-step", key="experiment.assignment.treatment")
 
 
+def _rash(told: str, arm: dict[str, Any] | None) -> Problems:
+    if arm and arm["rash"]:
+        what = (
+            f"{told} of treatment alone ends {arm['ended']} of all healthy experiments in {arm['days']} days, as its "
+            f"window holds {arm['requests']} requests"
+        )
+        mend = "raise the threshold or its `for`, or give treatment a larger share"
+        yield Problem("spec", what, mend, "rash-guardrail", key="rollback.criteria")
+
+
 def check_guardrails(guardrails: list[dict[str, Any]]) -> Problems:
     """Warn of a step of the release in which a rollback criterion cannot tell a bad version from a healthy one."""
     for guardrail in guardrails:
@@ -188,6 +198,7 @@ def check_guardrails(guardrails: list[dict[str, Any]]) -> Problems:
                     f"that is twice as bad as allowed is not in {step['missed']}"
                 )
                 yield Problem("spec", what, f"it takes {step['blind']}", "blind-step", key="delivery.steps")
+        yield from _rash(told, guardrail["arm"])
         if guardrail["hasty"]:
             what = (
                 f"{told} rolls back {guardrail['earliest']} after the first bad requests, and the next step is sooner"

@@ -18,7 +18,7 @@ from devops_tasks.experiment.design import (
     whole_weeks,
     z_score,
 )
-from devops_tasks.experiment.guardrails import Chances, chances, requests_needed
+from devops_tasks.experiment.guardrails import Chances, chances, ended, requests_needed
 
 __all__ = [
     "Chances",
@@ -30,6 +30,7 @@ __all__ = [
     "days_needed",
     "detectable_delta",
     "detectable_share",
+    "ended",
     "power_at",
     "requests_needed",
     "units_needed",

@@ -37,6 +37,18 @@ def chances(requests: int, threshold: float, least: int = 0, healthy: float = HE
     return Chances(1 - at_most(most, requests, threshold * healthy), at_most(most, requests, min(threshold * bad, 1.0)))
 
 
+def ended(false_alarm: float, wait: float, windows: float) -> float:
+    """Give the chance that a criterion ends something healthy within so many windows, of which it waits for ``wait``.
+
+    It must hold over 1 + ``wait`` windows, which may begin anywhere: as if they began twice in each window. A wait of
+    less than a window looks at much the same requests again, so that its square counts, which is on the safe side. An
+    approximation, which simulations hold.
+    """
+    once: float = false_alarm ** (1 + min(wait, wait * wait))
+    many: float = (1 - once) ** (2 * windows)
+    return 1 - many
+
+
 def at_most(most: int, trials: int, chance: float) -> float:
     """Give the chance of at most so many successes in independent trials: the binomial distribution."""
     if most >= trials or chance <= 0:

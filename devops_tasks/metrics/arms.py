@@ -463,7 +463,7 @@ def _doubting(meaning: str, checks: tuple[Check, ...], mends: tuple[Check, ...],
     return Advice(meaning, impact, checks, mends, "", mistaken, _OPERATIONS)
 
 
-_FEW_EVENTS = "A handful of bad requests in a quiet hour cannot raise it: it waits for five within five minutes."
+_FEW_EVENTS = "It waits for five bad requests within five minutes. %healthy_words"
 CRITERIA: dict[str, Watch] = {
     "error_ratio": Watch(
         "TreatmentErrorRatio",

@@ -44,6 +44,7 @@ from devops_tasks.plan.alerts import (
     page,
     rule_labels,
 )
+from devops_tasks.plan.guardrails import plan_arm
 from devops_tasks.plan.objectives import Drawn
 from devops_tasks.plan.recordings import Need, RecordingPlan, SourceSeries, plan_rule, plan_source
 from devops_tasks.plan.subjects import Subject
@@ -215,7 +216,7 @@ def plan_arms(spec: Spec, monitoring: ArmMonitoring, subjects: list[Subject], cr
     feature, counted = subjects[-1], monitoring.assigned_units is not None
     split = ArmWatch(feature, MISMATCH, setting, Number(Decimal(UNLIKELY_LIMIT)), parse_duration(LONG_FOR))
     return [
-        *(watch for each in services for watch in _of_service(each, setting, monitoring, criteria)),
+        *(watch for each in services for watch in _of_service(spec, each, setting, criteria)),
         Decision(feature, setting, tuple(services), counted),
         *([split] if counted else []),
     ]
@@ -225,16 +226,27 @@ def _asked(service: Service) -> bool:
     return service.kind != "worker" and service.metrics.convention != "none"
 
 
-def _of_service(
-    subject: Subject, setting: dict[str, str], monitoring: ArmMonitoring, criteria: list[Row]
-) -> Iterator[ArmWatch]:
-    yield ArmWatch(subject, WORSE, setting, monitoring.worse_by, parse_duration(FOR))
+def _of_service(spec: Spec, subject: Subject, setting: dict[str, str], criteria: list[Row]) -> Iterator[ArmWatch]:
+    if spec.experiment.monitoring:
+        yield ArmWatch(subject, WORSE, setting, spec.experiment.monitoring.worse_by, parse_duration(FOR))
     for row in criteria:
         if row.subject.key == subject.key and row.metric in CRITERIA and row.side == "above":
-            yield ArmWatch(subject, CRITERIA[row.metric], setting, row.threshold, row.for_)
+            said = {**setting, "healthy_words": _healthy_words(spec, row)}
+            yield ArmWatch(subject, CRITERIA[row.metric], said, row.threshold, row.for_)
     long = parse_duration(LONG_FOR)
     yield ArmWatch(subject, MISSING, setting, Number(Decimal(MISSED_LIMIT)), long)
     yield ArmWatch(subject, UNATTRIBUTED, setting, Share(Decimal(STRAY_LIMIT)), long)
+
+
+def _healthy_words(spec: Spec, row: Row) -> str:
+    """Say how often a criterion on treatment alone ends a healthy experiment."""
+    arm = plan_arm(spec, row)
+    if arm is None:
+        return "How often it ends a healthy experiment is not known: it takes the requests per second of the service."
+    return (
+        f"With {arm['requests']} requests in that window it ends {arm['ended']} of all healthy experiments in "
+        f"{arm['days']} days, if treatment does half of what it allows."
+    )
 
 
 def _setting(spec: Spec, monitoring: ArmMonitoring) -> dict[str, str]:

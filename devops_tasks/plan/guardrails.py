@@ -8,9 +8,10 @@ from decimal import ROUND_UP, Decimal
 from math import ceil
 from typing import TypedDict
 
-from devops_tasks.experiment import chances, requests_needed
+from devops_tasks.experiment import chances, ended, requests_needed
 from devops_tasks.metrics.forms import GUARD_EVENTS
 from devops_tasks.plan.alerts import Row, instrumented, plan_criteria_rows, threshold_words
+from devops_tasks.plan.experiment import plan_experiment
 from devops_tasks.spec import Spec
 from devops_tasks.units import Duration, Share
 
@@ -20,6 +21,10 @@ _MINUTE = 60
 _SLOW = Decimal("0.05")
 """A P95 is above its threshold when more requests than this are slower."""
 _LEAST = Decimal("0.001")
+_DAY_SECONDS = 86_400
+_FORTNIGHT = 14
+_RASH = 0.05
+"""A criterion that ends more healthy experiments than this is no guardrail."""
 _WORDS = {"latency_p95": "response time (P95)", "error_ratio": "error rate"}
 
 
@@ -33,6 +38,16 @@ class Step(TypedDict):
     blind: str | None
 
 
+class Arm(TypedDict):
+    """A criterion on treatment alone, where the arms are watched: how often it ends a healthy experiment."""
+
+    share: str
+    requests: int
+    days: int
+    ended: str
+    rash: bool
+
+
 class Guardrail(TypedDict):
     """One rollback criterion of one service."""
 
@@ -43,6 +58,7 @@ class Guardrail(TypedDict):
     hasty: bool
     unseen: str
     steps: list[Step]
+    arm: Arm | None
 
 
 def plan_guardrails(spec: Spec) -> list[Guardrail]:
@@ -56,7 +72,7 @@ def plan_guardrails(spec: Spec) -> list[Guardrail]:
 
 
 def _guardrail(spec: Spec, row: Row, per_second: int) -> Guardrail:
-    threshold = row.threshold.ratio if isinstance(row.threshold, Share) else _SLOW
+    threshold = _share(row)
     monitoring = spec.monitoring
     earliest = row.for_.seconds + monitoring.scrape_interval.seconds + 2 * monitoring.evaluation_interval.seconds
     needed = requests_needed(float(threshold), int(GUARD_EVENTS))
@@ -70,7 +86,36 @@ def _guardrail(spec: Spec, row: Row, per_second: int) -> Guardrail:
         "hasty": hasty,
         "unseen": " and ".join(_unseen(spec, steps, Duration(earliest).words if hasty else "")),
         "steps": steps,
+        "arm": plan_arm(spec, row),
     }
+
+
+def _share(row: Row) -> Decimal:
+    return row.threshold.ratio if isinstance(row.threshold, Share) else _SLOW
+
+
+def plan_arm(spec: Spec, row: Row) -> Arm | None:
+    """Judge a criterion on treatment alone over the run time, a fortnight where none is computed; None if unwatched."""
+    monitoring, share = spec.experiment.monitoring, spec.experiment.assignment.treatment
+    per_second = next((each.requests_per_second for each in spec.services if each.name == row.subject.name), None)
+    if monitoring is None or not per_second or row.subject.name not in (monitoring.services or [row.subject.name]):
+        return None
+    requests, days = int(per_second * share.ratio * _WINDOW_SECONDS), _run_days(spec)
+    look = chances(requests, float(_share(row)), int(GUARD_EVENTS)).false_alarm
+    chance = ended(look, float(row.for_.seconds) / _WINDOW_SECONDS, days * _DAY_SECONDS / _WINDOW_SECONDS)
+    return {
+        "share": share.text,
+        "requests": requests,
+        "days": days,
+        "ended": _percent(chance),
+        "rash": chance > _RASH,
+    }
+
+
+def _run_days(spec: Spec) -> int:
+    sample = plan_experiment(spec)["sample"] or {}
+    time = sample.get("time")
+    return int(time["length"]) if time else _FORTNIGHT
 
 
 def _unseen(spec: Spec, steps: Sequence[Step], earliest: str) -> Iterator[str]:
