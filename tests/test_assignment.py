@@ -171,6 +171,9 @@ def test_a_split_of_the_traffic_has_no_flag_and_names_the_step_that_splits() -> 
     assert "green in [`delivery/traffic/green-050.yml`]" in files["tasks.md"]
     rolled = example(NAME, SPLIT, REQUEST, "platform.rollout=argo-rollouts")["tasks.md"]
     assert "green in [`overlays/production/feature-api-steps.yml`]" in rolled
+    assert "by itself it leaves after **10 minutes**" in rolled
+    stays = example(NAME, SPLIT, REQUEST, "platform.rollout=argo-rollouts", "delivery.pause=21d")["tasks.md"]
+    assert "stays at this step  \n" in stays
     without = example(NAME, SPLIT, REQUEST, "delivery.steps=[10%, 100%]")["tasks.md"]
     assert "**Traffic Split:** none, as no step of the delivery has 50%" in without
 

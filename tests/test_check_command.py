@@ -512,6 +512,10 @@ def test_a_stated_size_that_is_too_small_is_told_with_the_right_one_and_its_plac
 
 
 SPLIT = "experiment.assignment={method: traffic-split, unit: request, treatment: 20%}"
+MEASURED = (
+    "experiment.primary_metric={name: A, kind: proportion, baseline: 10%, target: +20%}",
+    "experiment.eligible_per_day=9000",
+)
 CONTRADICTORY = [
     (("services=[{name: a, requests_per_second: 19}]",), "blind-step"),
     (("services=[{name: a, requests_per_second: 50}]", "delivery.pause=344s"), "blind-step"),
@@ -525,6 +529,8 @@ CONTRADICTORY = [
     ),
     ((SPLIT,), "split-without-step"),
     ((SPLIT, "delivery.steps=[20%, 100%]", "services=[{name: w, kind: worker}]"), "split-without-step"),
+    ((SPLIT, "delivery.steps=[20%, 100%]", *MEASURED), "short-split"),
+    ((SPLIT, "delivery.steps=[20%, 100%]", *MEASURED, "platform.rollout=argo-rollouts"), "short-split"),
     (("sprint.capacity=20",), "points-over-capacity"),
     (("experiment.primary_metric={name: Days, target: -2, kind: mean, baseline: 9}",), "target-below-zero"),
     (("databases=[{name: db, staging: {class: db.r99g.large, memory: 16Gi, cpu: 2}}]",), "unlisted-class"),

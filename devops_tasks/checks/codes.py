@@ -158,6 +158,10 @@ CODES: dict[str, Code] = {
         Code("split-without-step", "warning", "Contradictions",
              "The experiment assigns requests by a split of the traffic, and no step of the delivery has its share.",
              "Add the share to `delivery.steps`, or assign by a feature flag."),
+        Code("short-split", "warning", "Contradictions",
+             "The experiment assigns requests by a split of the traffic, and a release leaves the step that splits it "
+             "before the experiment is over.",
+             "Assign by a feature flag, or stay at that step for as long as the experiment takes."),
         Code("assignment", "error", "Contradictions",
              "The experiment does not assign: its flag is not in `experiment/flags.json`, splits by something else "
              "than the weights of both arms, or gives treatment to those without a key; or a service looks for the "

@@ -176,6 +176,17 @@ def check_split(spec: Spec) -> Problems:
     yield Problem("spec", what, mend, "split-without-step", key="experiment.assignment.treatment")
 
 
+def check_stay(spec: Spec, experiment: dict[str, Any]) -> Problems:
+    """Warn of a split of the traffic that a release leaves before the experiment is over."""
+    split = experiment["split"]
+    if split and split["leaves"]:
+        days = experiment["sample"]["time"]["days"]
+        what = f"after {split['leaves']} a release leaves the step that splits, and the experiment takes {days}"
+        by_hand = "" if spec.platform.rollout == "argo-rollouts" else ", or take the steps by hand and stay at this one"
+        mend = f"assign by a feature flag, or pause for {days}{by_hand}"
+        yield Problem("spec", what, mend, "short-split", key="delivery.pause")
+
+
 def _rash(told: str, arm: dict[str, Any] | None) -> Problems:
     if arm and arm["rash"]:
         what = (

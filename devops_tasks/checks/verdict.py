@@ -86,6 +86,7 @@ def judge_bundle(bundle: Bundle, exists: Exists, shell: Shell | None = None) -> 
         *_contradictions(bundle.spec, files, documents),
         *check_assignment(bundle.plan, read_cluster(documents), files),
         *against.check_guardrails(bundle.plan["guardrails"]),
+        *against.check_stay(bundle.spec, bundle.plan["experiment"]),
         *check_stated(bundle.plan["experiment"]["sample"], files),
     ]
     known = {(problem.where, problem.line) for problem in problems}

@@ -35,6 +35,7 @@ def plan_experiment(spec: Spec) -> Row:
     experiment = spec.experiment
     metric = experiment.primary_metric
     missing = list(_missing(metric))
+    sample = None if missing else _sample(spec)
     return {
         "hypothesis": experiment.hypothesis,
         "belief": parse_belief(experiment.hypothesis),
@@ -50,7 +51,7 @@ def plan_experiment(spec: Spec) -> Row:
         "units": f"{experiment.assignment.unit}s",
         "method": _METHODS[experiment.assignment.method],
         "flag": _flag(spec) if experiment.assignment.method == "feature-flag" else None,
-        "split": _split(spec) if experiment.assignment.method == "traffic-split" else None,
+        "split": _split(spec, sample) if experiment.assignment.method == "traffic-split" else None,
         "indicators": list(experiment.leading_indicators),
         "guardrails": list(experiment.guardrails),
         "decisions": [_decision(spec, decision) for decision in experiment.decisions],
@@ -61,7 +62,7 @@ def plan_experiment(spec: Spec) -> Row:
         "infrastructure": list(_infrastructure(spec)),
         "rollback": [criterion_text(criterion) for criterion in spec.rollback.criteria],
         "missing": missing,
-        "sample": None if missing else _sample(spec),
+        "sample": sample,
     }
 
 
@@ -81,15 +82,21 @@ def _flag(spec: Spec) -> Row:
     }
 
 
-def _split(spec: Spec) -> Row:
-    """Plan the split of requests: the files in which the routes have the treatment's share, none where none has."""
+def _split(spec: Spec, sample: Row | None) -> Row:
+    """Plan the split of requests: the files in which the routes have the treatment's share, none where none has.
+
+    ``leaves`` is the time after which a release leaves that step, where the experiment takes longer.
+    """
     share = spec.experiment.assignment.treatment
     served = [service.name for service in spec.services if service.kind != "worker"]
     if not served or all(step.ratio != share.ratio for step in spec.delivery.steps):
-        return {"paths": []}
+        return {"paths": [], "leaves": None}
+    time = sample["time"] if sample else None
+    short = time and spec.delivery.pause.seconds < time["length"] * _DAY
+    leaves = spec.delivery.pause.words if short else None
     if spec.platform.rollout == "argo-rollouts":
-        return {"paths": [f"overlays/production/{name}-steps.yml" for name in served]}
-    return {"paths": [f"delivery/traffic/green-{int(share.ratio * 100):03d}.yml"]}
+        return {"paths": [f"overlays/production/{name}-steps.yml" for name in served], "leaves": leaves}
+    return {"paths": [f"delivery/traffic/green-{int(share.ratio * 100):03d}.yml"], "leaves": leaves}
 
 
 def _decision(spec: Spec, decision: Decision) -> Row:
