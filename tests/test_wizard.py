@@ -265,6 +265,16 @@ def test_the_review_leads_to_any_answer_and_back(room: Room) -> None:
     assert "  pause: 5m  # instead of 10m\n" in (room.work / "devops-tasks.yaml").read_text("utf-8")
 
 
+def test_a_number_points_at_an_option_and_enter_takes_it_and_nothing_else(room: Room) -> None:
+    person = room("init")
+    for question, text in QUICK[:12]:
+        person.answers(question, text)
+    person.answers("Is it an api, a web front end or a worker?", "2")
+    person.answers("Services: is there more", "1")
+    person.sees("What does it keep data in?")
+    assert next(line for line in person.lines if line.startswith("? Is it an api")).endswith("web")
+
+
 def test_a_name_that_makes_no_short_name_is_asked_for_one(room: Room) -> None:
     person = room("init")
     person.answers(NAME, "報告")

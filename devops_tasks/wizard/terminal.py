@@ -12,7 +12,6 @@ from prompt_toolkit.input import create_input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent, merge_key_bindings
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.output import create_output
-from questionary.prompts.common import InquirerControl
 
 from devops_tasks.errors import shown
 from devops_tasks.wizard.flow import Reply
@@ -22,7 +21,7 @@ from devops_tasks.wizard.questions import Screen
 KEYS = "Enter takes what is offered, Tab lets you change it, Shift-Tab goes back, Ctrl-C stops."
 _BACK = object()
 _NUMBERED = 9
-"""So many options have a number that takes one; of more, typing finds one."""
+"""So many options have a number that points at one; of more, typing finds one."""
 _STYLE = questionary.Style([
     ("qmark", "ansigreen bold"), ("answer", "ansicyan"), ("highlighted", "bold"),
     ("instruction", "ansibrightblack"), ("placeholder", "ansibrightblack"),
@@ -107,7 +106,7 @@ class Terminal:
             shown(screen.message),
             options,
             default=offered,
-            instruction="(a number, or arrows)" if numbered else "(type to find)",
+            instruction="(a number or arrows, then Enter)" if numbered else "(type to find)",
             use_shortcuts=numbered,
             use_search_filter=not numbered,
             use_jk_keys=False,
@@ -115,17 +114,17 @@ class Terminal:
             input=self.input,
             output=self.output,
         )
-        return _with_keys(question, _number_keys(len(options)) if numbered else KeyBindings())
+        return _with_keys(question)
 
     def _lines(self, text: str, indent: int) -> list[str]:
         """Break a text between words, by the width that the terminal has now."""
         return wrap(shown(text), max(self.output.get_size().columns - indent - 1, 20), break_on_hyphens=False)
 
 
-def _with_keys(question: questionary.Question, own: KeyBindings) -> questionary.Question:
+def _with_keys(question: questionary.Question, *own: KeyBindings) -> questionary.Question:
     """Let keys of ours go before those of a question."""
     theirs = question.application.key_bindings
-    question.application.key_bindings = merge_key_bindings([*([theirs] if theirs else []), own, _keys()])
+    question.application.key_bindings = merge_key_bindings([*([theirs] if theirs else []), *own, _keys()])
     return question
 
 
@@ -164,20 +163,5 @@ def _line_keys(screen: Screen) -> KeyBindings:
     def take(event: KeyPressEvent) -> None:
         fill(event)
         event.current_buffer.validate_and_handle()
-
-    return bindings
-
-
-def _number_keys(count: int) -> KeyBindings:
-    """Let a number take its option, where the library only points at it."""
-    bindings = KeyBindings()
-
-    for number in range(1, count + 1):
-
-        @bindings.add(str(number), eager=True)
-        def take(event: KeyPressEvent, number: int = number) -> None:
-            options = next(each for each in event.app.layout.find_all_controls() if isinstance(each, InquirerControl))
-            options.pointed_at, options.is_answered = number - 1, True
-            event.app.exit(result=options.get_pointed_at().value)
 
     return bindings
