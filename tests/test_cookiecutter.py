@@ -185,6 +185,8 @@ WRITE = "{{ lipsum.__globals__['os'].%s }}"
         ({f"{ROOT}/{{{{cookiecutter.kind}}}}/a": ""}, {"kind": "../../.."}, "directory already exists"),
         ({f"{ROOT}/a": WRITE % f"mkdir('{ELSEWHERE}')"}, {}, f"would write {ELSEWHERE}"),
         ({f"{ROOT}/a": WRITE % "system('touch x')"}, {}, "does more than write files (os.system)"),
+        ({f"{ROOT}/a": WRITE % "kill(1, 0)"}, {}, "does more than write files (os.kill)"),
+        ({f"{ROOT}/a": WRITE % f"setxattr('{ELSEWHERE}', 'user.a', 'x'.encode())"}, {}, f"would write {ELSEWHERE}"),
         ({f"{ROOT}/a": LOOP}, {}, "takes more"),
         ({"devops/{{cookiecutter}}": "", ROOT.replace("slug", "name") + "/a": ""}, {"project_name": "devops"},
          "makes devops, which is made here already (give the folder of the template another name)"),

@@ -26,10 +26,11 @@ _OWN_PREFIXES = ("", "project_")
 
 _EXTENSIONS = ("jinja2.ext.", "cookiecutter.extensions.")
 _WRITING = frozenset({
-    *("os.chmod", "os.chown", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.truncate", "os.utime"),
+    *("os.chmod", "os.chown", "os.link", "os.mkdir", "os.remove", "os.removexattr", "os.rename", "os.rmdir"),
+    *("os.setxattr", "os.truncate", "os.utime"),
 })  # fmt: skip
 _REFUSED = (
-    *("os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.symlink", "os.system", "os.startfile", "pty."),
+    *("os.exec", "os.fork", "os.kill", "os.posix_spawn", "os.spawn", "os.symlink", "os.system", "os.startfile", "pty."),
     *("ctypes.", "socket.", "subprocess."),
 )
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
